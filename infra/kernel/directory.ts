@@ -1,0 +1,29 @@
+/**
+ * Who is where: roles lease `{role}:{instance} -> base URL` in Redis and find each other by it.
+ * Consumers declare which of these they need; the gateway supplies the Redis adapter.
+ */
+import type { Broadcast, Epoch, IngestStatus, OriginStatus, TranscodeStatus } from './wire.ts';
+
+/** Where the newest feed of a broadcast is served. */
+export type FeedLocation = { readonly url: string; readonly epoch: Epoch };
+
+/** Read side: what workers and origins look up. */
+export interface Directory {
+  /** Feed of the highest ingest epoch, or undefined while no ingest has one. */
+  feedOf(broadcastId: string): Promise<FeedLocation | undefined>;
+  /** Base URLs (`http://host:port`) of the internal listeners of every leased origin. */
+  origins(): Promise<readonly string[]>;
+  /** Base URLs (`ws://host:port`) of the internal listeners of every leased signalling server. */
+  signallingServers(): Promise<readonly string[]>;
+  /** Desired state of a broadcast, or undefined where nobody wants it. */
+  broadcast(id: string): Promise<Broadcast | undefined>;
+}
+
+/** Write side: what a role says of the broadcasts it works on. Leases expire after 5 s. */
+export interface StatusBoard {
+  announceFeed(broadcastId: string, location: FeedLocation): Promise<void>;
+  withdrawFeed(broadcastId: string, epoch: Epoch): Promise<void>;
+  reportIngest(broadcastId: string, status: IngestStatus): Promise<void>;
+  reportTranscode(broadcastId: string, status: TranscodeStatus): Promise<void>;
+  reportOrigin(broadcastId: string, status: OriginStatus): Promise<void>;
+}

@@ -1,0 +1,46 @@
+/** Media types that cross folders inside one process. Bytes are views; who keeps them copies. */
+import type { Ticks, UnixMs } from './time.ts';
+
+/** Codecs that reach the feed. */
+export type VideoCodec = 'h264';
+export type AudioCodec = 'opus';
+
+/** One encoded picture or audio frame, before it has a place on the timeline. */
+export type AccessUnit = {
+  readonly kind: 'video' | 'audio';
+  /** RTP timestamp unwrapped to a monotonic integer (90 kHz video, 48 kHz audio). */
+  readonly rtpTime: number;
+  /** Broadcast clock when its first packet arrived. */
+  readonly arrivedMs: UnixMs;
+  /** H.264: length-prefixed NAL units (4 bytes, AVCC), parameter sets left in; Opus: one packet. */
+  readonly data: Uint8Array;
+  readonly isKeyframe: boolean;
+};
+
+/** An access unit with its UTC stamp, as it is written to the feed. */
+export type StampedUnit = {
+  readonly kind: 'video' | 'audio';
+  /** UTC presentation time in 90 kHz (video) or 48 kHz (audio) ticks since 1970. */
+  readonly time: Ticks;
+  readonly data: Uint8Array;
+  readonly isKeyframe: boolean;
+};
+
+/** Parameters of the video track: what the feed's header and its reader need. */
+export type VideoParameters = {
+  readonly codec: VideoCodec;
+  readonly width: number;
+  readonly height: number;
+  /** AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1). */
+  readonly decoderConfiguration: Uint8Array;
+};
+
+/** A sender report's pair: `rtpTime` was sampled at `ntpMs` by the sender's clock (RFC 3550 §6.4.1). */
+export type SenderReport = {
+  readonly kind: 'video' | 'audio';
+  /** Unwrapped like `AccessUnit.rtpTime` of the same track. */
+  readonly rtpTime: number;
+  /** Sender's NTP time as Unix ms. */
+  readonly ntpMs: UnixMs;
+  readonly arrivedMs: UnixMs;
+};

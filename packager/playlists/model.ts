@@ -1,0 +1,80 @@
+/**
+ * The one model that both texts are rendered from: what an origin holds of a broadcast. Pure data;
+ * the origin builds it, renderMediaPlaylist, renderMultivariant and renderMpd read it.
+ */
+import type { Grid } from '../../infra/kernel/grid.ts';
+import type { Ticks } from '../../infra/kernel/time.ts';
+
+/** A track as players are told of it. */
+export type TrackDescription = {
+  readonly name: string;
+  readonly kind: 'video' | 'audio';
+  /** RFC 6381, from the init segment: `avc1.4D401F`, `mp4a.40.2`. */
+  readonly codecs: string;
+  readonly timescale: number;
+  /** Declared average (bit/s); the encoder is constant bitrate. */
+  readonly bitrateBps: number;
+  readonly width?: number;
+  readonly height?: number;
+  readonly fps?: number;
+  readonly channels?: number;
+  readonly sampleRate?: number;
+};
+
+/** A published part. */
+export type PartEntry = {
+  /** From 0 inside its segment. */
+  readonly index: number;
+  readonly duration: Ticks;
+  readonly isIndependent: boolean;
+  /** No bytes exist: GAP=YES. */
+  readonly isGap: boolean;
+};
+
+/** A segment; closed ones have their final duration. */
+export type SegmentEntry = {
+  readonly msn: number;
+  /** Decode time of the first sample, or the grid instant where the segment is a gap. */
+  readonly start: Ticks;
+  /** Sum of the parts for a closed segment; a cut-short one keeps its full grid duration. */
+  readonly duration: Ticks;
+  /** Nothing of it exists: EXT-X-GAP. */
+  readonly isGap: boolean;
+  readonly parts: readonly PartEntry[];
+  /** Counter of init changes (architecture §2); the init segment is `eras[era]`. */
+  readonly era: number;
+};
+
+/** One track's live window. */
+export type TrackWindow = {
+  readonly track: TrackDescription;
+  /** Closed segments, oldest first, consecutive msn. */
+  readonly segments: readonly SegmentEntry[];
+  /** The growing segment with the parts that are complete so far (may be none). */
+  readonly open: SegmentEntry | undefined;
+  /** File name of the init segment of each era that the window still lists: `init-{hash}.mp4`. */
+  readonly initUris: ReadonlyMap<number, string>;
+};
+
+/** Everything that is live of a broadcast. */
+export type Presentation = {
+  readonly broadcastId: string;
+  readonly grid: Grid;
+  readonly windows: readonly TrackWindow[];
+  /** Eras that the window still lists, oldest first: the Periods of the MPD. */
+  readonly eras: readonly { readonly era: number; readonly firstMsn: number }[];
+};
+
+/** Newest complete part of a window: what LAST-MSN and LAST-PART say. Undefined while empty. */
+export function lastPartOf(
+  window: TrackWindow,
+): { readonly msn: number; readonly part: number } | undefined {
+  const openPart = window.open?.parts.at(-1);
+  if (window.open !== undefined && openPart !== undefined) {
+    return { msn: window.open.msn, part: openPart.index };
+  }
+  const closed = window.segments.at(-1);
+  return closed === undefined
+    ? undefined
+    : { msn: closed.msn, part: Math.max(0, closed.parts.length - 1) };
+}
