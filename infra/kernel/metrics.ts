@@ -33,12 +33,16 @@ export function createMetrics(): Metrics & {
   render(): Promise<{ contentType: string; body: string }>;
 } {
   const registry = new Registry();
-  const known = <T>(name: string): T | undefined => registry.getSingleMetric(name) as T | undefined;
+  const counters = new Map<string, Counter>();
+  const gauges = new Map<string, Gauge>();
+  const histograms = new Map<string, Histogram>();
   return {
     counter(name, help, labels = []) {
-      const metric =
-        known<Counter>(name) ??
-        new Counter({ name, help, labelNames: [...labels], registers: [registry] });
+      const metric = remember(
+        counters,
+        name,
+        () => new Counter({ name, help, labelNames: [...labels], registers: [registry] }),
+      );
       return {
         add(value = 1, values = {}) {
           metric.inc(values, value);
@@ -46,9 +50,11 @@ export function createMetrics(): Metrics & {
       };
     },
     gauge(name, help, labels = []) {
-      const metric =
-        known<Gauge>(name) ??
-        new Gauge({ name, help, labelNames: [...labels], registers: [registry] });
+      const metric = remember(
+        gauges,
+        name,
+        () => new Gauge({ name, help, labelNames: [...labels], registers: [registry] }),
+      );
       return {
         set(value, values = {}) {
           metric.set(values, value);
@@ -56,15 +62,18 @@ export function createMetrics(): Metrics & {
       };
     },
     histogram(name, help, buckets, labels = []) {
-      const metric =
-        known<Histogram>(name) ??
-        new Histogram({
-          name,
-          help,
-          labelNames: [...labels],
-          buckets: [...buckets],
-          registers: [registry],
-        });
+      const metric = remember(
+        histograms,
+        name,
+        () =>
+          new Histogram({
+            name,
+            help,
+            labelNames: [...labels],
+            buckets: [...buckets],
+            registers: [registry],
+          }),
+      );
       return {
         observe(value, values = {}) {
           metric.observe(values, value);
@@ -83,3 +92,9 @@ export const noMetrics: Metrics = {
   gauge: () => ({ set: () => undefined }),
   histogram: () => ({ observe: () => undefined }),
 };
+
+function remember<T>(known: Map<string, T>, name: string, make: () => T): T {
+  const metric = known.get(name) ?? make();
+  known.set(name, metric);
+  return metric;
+}

@@ -1,0 +1,189 @@
+/**
+ * Redis as the roles use it: a private server where no URL is configured, and a small store of
+ * expiring keys and one hash. The only file besides jobs.ts that knows ioredis.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { startChild } from './childProcess.ts';
+import { errorText, GatewayError } from './errors.ts';
+import { type Closeable, pause } from './lifecycle.ts';
+import type { Logger } from './logger.ts';
+
+/** Where Redis listens. */
+export type RedisLocation =
+  | { readonly kind: 'url'; readonly url: string }
+  | { readonly kind: 'socket'; readonly path: string };
+
+/** What the roles need of Redis. Values are text; parsing is the caller's. */
+export interface KeyValueStore extends Closeable {
+  get(key: string): Promise<string | undefined>;
+  /** Sets a key that expires after `ttlMs`. */
+  lease(key: string, value: string, ttlMs: number): Promise<void>;
+  remove(key: string): Promise<void>;
+  /** Keys that begin with `prefix`, with their values. */
+  list(prefix: string): Promise<ReadonlyMap<string, string>>;
+  hashGet(hash: string, field: string): Promise<string | undefined>;
+  hashSet(hash: string, field: string, value: string): Promise<void>;
+  hashRemove(hash: string, field: string): Promise<void>;
+  hashAll(hash: string): Promise<ReadonlyMap<string, string>>;
+}
+
+const START_TRIES = 100;
+const START_INTERVAL_MS = 50;
+
+/**
+ * Starts a private `redis-server` on a unix socket in `directory`, append-only, never evicting.
+ *
+ * @throws GatewayError `redis_unavailable` where it does not answer within 5 s
+ */
+export async function startPrivateRedis(
+  directory: string,
+  logger: Logger,
+): Promise<{
+  readonly location: RedisLocation;
+  readonly child: Closeable;
+  readonly exited: Promise<unknown>;
+}> {
+  await mkdir(directory, { recursive: true });
+  const path = join(directory, 'redis.sock');
+  if (Buffer.byteLength(path) > 107) {
+    throw new GatewayError(
+      'bad_config',
+      `the data directory's path is too long for a unix socket: ${path}`,
+    );
+  }
+  const child = startChild('redis-server', [
+    ...['--port', '0', '--unixsocket', path, '--unixsocketperm', '700', '--dir', directory],
+    ...[
+      '--save',
+      '',
+      '--appendonly',
+      'yes',
+      '--maxmemory-policy',
+      'noeviction',
+      '--daemonize',
+      'no',
+    ],
+    ...['--logfile', join(directory, 'redis.log'), '--pidfile', ''],
+  ]);
+  const location: RedisLocation = { kind: 'socket', path };
+  const ended = new AbortController();
+  void child.exited.then(() => {
+    ended.abort();
+  });
+  for (let attempt = 0; attempt < START_TRIES && !ended.signal.aborted; attempt += 1) {
+    if (await answers(location)) {
+      logger.info({ socket: path }, 'private redis-server runs');
+      return { location, child, exited: child.exited };
+    }
+    await pause(START_INTERVAL_MS);
+  }
+  await child.close('did not answer');
+  throw new GatewayError(
+    'redis_unavailable',
+    `the private redis-server did not answer on ${path}; see ${join(directory, 'redis.log')} ` +
+      `(another gateway on the same data directory?) ${child.stderrTail().join(' ')}`,
+  );
+}
+
+/** Connection options for ioredis; commands wait for at most one reconnect of `retryMs` steps. */
+export function redisOptions(location: RedisLocation): Record<string, unknown> {
+  const retryStrategy = (times: number): number => Math.min(times * 100, 1000);
+  if (location.kind === 'socket') {
+    return { path: location.path, maxRetriesPerRequest: null, retryStrategy };
+  }
+  const url = new URL(location.url);
+  return {
+    host: url.hostname,
+    port: url.port === '' ? 6379 : Number(url.port),
+    ...(url.username === '' ? {} : { username: decodeURIComponent(url.username) }),
+    ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
+    ...(url.pathname.length > 1 ? { db: Number(url.pathname.slice(1)) } : {}),
+    ...(url.protocol === 'rediss:' ? { tls: {} } : {}),
+    maxRetriesPerRequest: null,
+    retryStrategy,
+  };
+}
+
+/** Connects a store. Commands fail after 2 s while Redis is away; the connection comes back by itself. */
+export async function connectStore(
+  location: RedisLocation,
+  logger: Logger,
+): Promise<KeyValueStore> {
+  const client = new Redis({ ...redisOptions(location), commandTimeout: 2000, lazyConnect: true });
+  client.on('error', (error: unknown) => {
+    logger.debug({ error: errorText(error) }, 'redis connection');
+  });
+  try {
+    await client.connect();
+  } catch (error) {
+    client.disconnect();
+    throw new GatewayError('redis_unavailable', `Redis does not answer: ${errorText(error)}`, {
+      cause: error,
+    });
+  }
+  return {
+    async get(key) {
+      return (await client.get(key)) ?? undefined;
+    },
+    async lease(key, value, ttlMs) {
+      await client.set(key, value, 'PX', ttlMs);
+    },
+    async remove(key) {
+      await client.del(key);
+    },
+    async list(prefix) {
+      const keys: string[] = [];
+      let cursor = '0';
+      do {
+        const [next, found] = await client.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', 500);
+        keys.push(...found);
+        cursor = next;
+      } while (cursor !== '0');
+      const values = keys.length === 0 ? [] : await client.mget(keys);
+      const result = new Map<string, string>();
+      keys.forEach((key, index) => {
+        const value = values[index];
+        if (value != null) {
+          result.set(key, value);
+        }
+      });
+      return result;
+    },
+    async hashGet(hash, field) {
+      return (await client.hget(hash, field)) ?? undefined;
+    },
+    async hashSet(hash, field, value) {
+      await client.hset(hash, field, value);
+    },
+    async hashRemove(hash, field) {
+      await client.hdel(hash, field);
+    },
+    async hashAll(hash) {
+      return new Map(Object.entries(await client.hgetall(hash)));
+    },
+    async close() {
+      client.disconnect();
+      await Promise.resolve();
+    },
+  };
+}
+
+async function answers(location: RedisLocation): Promise<boolean> {
+  const client = new Redis({
+    ...redisOptions(location),
+    retryStrategy: () => null,
+    lazyConnect: true,
+  });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    await client.ping();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    client.disconnect();
+  }
+}
