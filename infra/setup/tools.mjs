@@ -1,0 +1,94 @@
+/** Which tools a purpose needs, from which package of which platform. Pure. */
+
+/**
+ * @typedef {{command: string, aliases?: string[], debian: string, fedora: string, arch: string, brew: string,
+ *            minimum?: [number, number], versionArguments?: string[]}} Tool
+ */
+
+/** @type {Tool[]} */
+const RUN_TOOLS = [
+  {
+    command: 'ffmpeg',
+    debian: 'ffmpeg',
+    fedora: 'ffmpeg',
+    arch: 'ffmpeg',
+    brew: 'ffmpeg',
+    minimum: [5, 1],
+    versionArguments: ['-version'],
+  },
+  {
+    command: 'redis-server',
+    aliases: ['valkey-server'],
+    debian: 'redis-server',
+    fedora: 'redis',
+    arch: 'redis',
+    brew: 'redis',
+  },
+];
+
+/** @type {Tool[]} */
+const TEST_TOOLS = [
+  {
+    command: 'chromium',
+    aliases: ['chromium-browser', 'google-chrome'],
+    debian: 'chromium',
+    fedora: 'chromium',
+    arch: 'chromium',
+    brew: '--cask chromium',
+  },
+  {
+    command: 'xmllint',
+    debian: 'libxml2-utils',
+    fedora: 'libxml2',
+    arch: 'libxml2',
+    brew: 'libxml2',
+  },
+  { command: 'curl', debian: 'curl', fedora: 'curl', arch: 'curl', brew: 'curl' },
+];
+
+/** @param {'run' | 'test'} purpose */
+export function neededTools(purpose) {
+  return purpose === 'test' ? [...RUN_TOOLS, ...TEST_TOOLS] : RUN_TOOLS;
+}
+
+/**
+ * The exact command that installs `tools` on this platform.
+ *
+ * @param {Tool[]} tools
+ * @param {string} platform process.platform
+ * @param {(command: string) => string | undefined} find
+ */
+export function platformCommand(tools, platform, find) {
+  const names = (key) => tools.map((tool) => tool[key]).join(' ');
+  if (platform === 'darwin') {
+    return `brew install ${names('brew')}`;
+  }
+  if (find('dnf') !== undefined) {
+    return `sudo dnf install ${names('fedora')}`;
+  }
+  if (find('pacman') !== undefined) {
+    return `sudo pacman -S ${names('arch')}`;
+  }
+  return `sudo apt-get install -y --no-install-recommends ${names('debian')}`;
+}
+
+/**
+ * What is wrong with the version that the tool prints, or undefined.
+ *
+ * @param {Tool} tool
+ * @param {() => string} readVersion
+ */
+export function toolVersionFault(tool, readVersion) {
+  if (tool.minimum === undefined) {
+    return undefined;
+  }
+  const match = /version n?(\d+)\.(\d+)/.exec(readVersion());
+  if (match === null) {
+    return undefined; // a build from git prints no number; it is newer than any minimum here
+  }
+  const [major, minor] = tool.minimum;
+  const got = [Number(match[1]), Number(match[2])];
+  return got[0] > major || (got[0] === major && got[1] >= minor)
+    ? undefined
+    : `version ${got.join('.')} is older than ${major}.${minor}`;
+}
