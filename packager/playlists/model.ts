@@ -41,7 +41,7 @@ export type SegmentEntry = {
   /** Nothing of it exists: EXT-X-GAP. */
   readonly isGap: boolean;
   readonly parts: readonly PartEntry[];
-  /** Counter of init changes (architecture §2); the init segment is `eras[era]`. */
+  /** Counter of init changes (architecture §2); its init segment is `initUris.get(era)`. */
   readonly era: number;
 };
 
@@ -54,6 +54,11 @@ export type TrackWindow = {
   readonly open: SegmentEntry | undefined;
   /** File name of the init segment of each era that the window still lists: `init-{hash}.mp4`. */
   readonly initUris: ReadonlyMap<number, string>;
+  /**
+   * Description in an era where it differs from `track` (another encoder, another codec level): a
+   * Period keeps its codecs for life (delivery.md M03). Absent: `track` holds for every era.
+   */
+  readonly tracksByEra?: ReadonlyMap<number, TrackDescription>;
 };
 
 /** Everything that is live of a broadcast. */
@@ -61,7 +66,11 @@ export type Presentation = {
   readonly broadcastId: string;
   readonly grid: Grid;
   readonly windows: readonly TrackWindow[];
-  /** Eras that the window still lists, oldest first: the Periods of the MPD. */
+  /**
+   * Eras that the window still lists, oldest first: the Periods of the MPD. `firstMsn` is the first
+   * segment the era ever had, also when it has left the window (Period@start never changes); an era
+   * is entered once the init segment of each of its tracks is known.
+   */
   readonly eras: readonly { readonly era: number; readonly firstMsn: number }[];
 };
 
