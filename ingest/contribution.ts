@@ -7,9 +7,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../infra/kernel/broadcastClock.ts';
 import type { Closeable } from '../infra/kernel/lifecycle.ts';
 import type { Logger } from '../infra/kernel/logger.ts';
-import type { AccessUnit, SenderReport, VideoParameters } from '../infra/kernel/media.ts';
+import type {
+  AccessUnit,
+  SenderReport,
+  StampedUnit,
+  VideoParameters,
+} from '../infra/kernel/media.ts';
 import type { Metrics } from '../infra/kernel/metrics.ts';
 import type { UnixMs } from '../infra/kernel/time.ts';
+import { Feed, refuse } from './feed/feed.ts';
+import { Timeline } from './timeline/timeline.ts';
 
 /** Where a source puts its media. Calls are synchronous, in the order of arrival. */
 export interface MediaSink {
@@ -63,10 +70,125 @@ export type ContributionDeps = {
   readonly requestKeyframe: (reason: string) => void;
 };
 
+/** Without a picture for this long the readers are ended. */
+const PICTURE_TIMEOUT_MS = 1500;
+const CHECK_EVERY_MS = 100;
+
 /** Makes the contribution of `broadcastId`; nothing runs until a source begins. */
 export function createContribution(
-  _deps: ContributionDeps,
-  _options: { readonly broadcastId: string },
+  deps: ContributionDeps,
+  { broadcastId }: { readonly broadcastId: string },
 ): Contribution {
-  throw new Error('not built yet');
+  const { clock, metrics } = deps;
+  const logger = deps.logger.child({ area: 'ingest', broadcastId });
+  const timeline = new Timeline();
+  const feed = new Feed({ ...deps, logger });
+  const unitsMetric = metrics.counter(
+    'grandstand_ingest_units_total',
+    'Access units and audio packets stamped',
+    ['kind'],
+  );
+  const rebasesMetric = metrics.counter(
+    'grandstand_ingest_rebases_total',
+    'Jumps of a source in RTP time that were mapped anew',
+  );
+  const count = { video: 0, audio: 0 };
+  let rebasesSeen = 0;
+  let pictureMs: UnixMs | undefined;
+  let utcFrom: ContributionStats['utcFrom'];
+  let timer: NodeJS.Timeout | undefined;
+  let isClosed = false;
+
+  const write = (units: readonly StampedUnit[]): void => {
+    for (const unit of units) {
+      count[unit.kind] += 1;
+      unitsMetric.add(1, { kind: unit.kind });
+      feed.write(unit);
+    }
+    if (timeline.utcFrom !== utcFrom && timeline.utcFrom !== undefined) {
+      logger.info({ utcFrom: timeline.utcFrom }, 'source is mapped to UTC');
+    }
+    utcFrom = timeline.utcFrom;
+    if (timeline.rebases > rebasesSeen) {
+      rebasesMetric.add(timeline.rebases - rebasesSeen);
+      rebasesSeen = timeline.rebases;
+      logger.warn({ rebases: rebasesSeen }, 'source jumped in RTP time and is mapped anew');
+    }
+  };
+  const check = (): void => {
+    const nowMs = clock.nowMs();
+    write(timeline.advance(nowMs));
+    if (pictureMs !== undefined && nowMs - pictureMs > PICTURE_TIMEOUT_MS) {
+      pictureMs = undefined;
+      logger.warn({ readers: feed.readers }, 'no picture comes; the feed ends its readers');
+      feed.end('no picture comes');
+    }
+    feed.check(nowMs);
+  };
+  const endSource = (reason: string): void => {
+    if (timer === undefined) {
+      return;
+    }
+    clearInterval(timer);
+    timer = undefined;
+    pictureMs = undefined;
+    utcFrom = undefined;
+    timeline.endSource();
+    logger.info({ reason, readers: feed.readers }, 'source ended');
+    feed.end(reason);
+  };
+  const isReady = (): boolean => pictureMs !== undefined && timeline.state === 'live';
+
+  return {
+    beginSource(info) {
+      if (isClosed) {
+        return;
+      }
+      endSource('another source begins');
+      timeline.beginSource(info);
+      timer = setInterval(check, CHECK_EVERY_MS);
+    },
+    videoParameters(parameters) {
+      feed.setParameters(parameters);
+    },
+    accessUnit(unit) {
+      if (timer === undefined) {
+        return;
+      }
+      if (unit.kind === 'video') {
+        pictureMs = clock.nowMs();
+      }
+      write(timeline.push(unit));
+    },
+    senderReport(report) {
+      write(timeline.senderReport(report));
+    },
+    endSource,
+    handle(_request, response) {
+      if (isReady() && feed.parameters !== undefined) {
+        feed.join(response);
+      } else {
+        refuse(response, 'no picture yet');
+      }
+    },
+    newestMs: () => feed.newestMs,
+    isReady,
+    stats: () => ({
+      state: timeline.state,
+      utcFrom: timeline.utcFrom,
+      codec: feed.parameters?.codec,
+      width: feed.parameters?.width,
+      height: feed.parameters?.height,
+      videoUnits: count.video,
+      audioUnits: count.audio,
+      unitsDropped: timeline.dropped,
+      readers: feed.readers,
+      readersDropped: feed.readersDropped,
+    }),
+    close(reason) {
+      endSource(reason);
+      isClosed = true;
+      return Promise.resolve();
+    },
+  };
 }
