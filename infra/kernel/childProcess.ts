@@ -73,7 +73,10 @@ export function superviseChild(
   };
 }
 
-/** Spawns and supervises. `stdio` as for node:child_process; stderr is a pipe unless told. */
+/**
+ * Spawns and supervises. `stdio` as for node:child_process; stderr is a pipe unless told. The child
+ * gets a process group of its own: Ctrl-C in a terminal reaches its owner only, who closes in order.
+ */
 export function startChild(
   command: string,
   args: readonly string[],
@@ -86,6 +89,7 @@ export function startChild(
 ): RunningChild {
   const child = spawn(command, [...args], {
     stdio: options.stdio ?? ['ignore', 'ignore', 'pipe'],
+    detached: true,
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });

@@ -65,7 +65,7 @@ export async function startPrivateRedis(
       '--daemonize',
       'no',
     ],
-    ...['--logfile', join(directory, 'redis.log'), '--pidfile', ''],
+    ...['--logfile', join(directory, 'redis.log'), '--pidfile', join(directory, 'redis.pid')],
   ]);
   const location: RedisLocation = { kind: 'socket', path };
   const ended = new AbortController();

@@ -1,0 +1,100 @@
+/** A broadcast as the API shows it (architecture §5). Pure. */
+import type { RoleStatuses } from './directory.ts';
+import type { UnixMs } from '../kernel/time.ts';
+import type { Broadcast, BroadcastState } from '../kernel/wire.ts';
+
+/** What signalling knows of a broadcast's streamer. */
+export type StreamerState = {
+  readonly isConnected: boolean;
+  readonly presenter: { readonly connected: boolean; readonly playerId?: string } | null;
+};
+
+/** The API's shape of a broadcast. */
+export type BroadcastView = {
+  readonly id: string;
+  readonly state: BroadcastState;
+  readonly reason?: string;
+  readonly source: Broadcast['source'];
+  /** ISO 8601 instant of the last change of state. */
+  readonly since: string;
+  readonly tracks: readonly unknown[];
+  readonly encoder: string | null;
+  readonly encoderReason: string | null;
+  readonly urls: {
+    readonly hls: string;
+    readonly dash: string;
+    readonly watch: string;
+    readonly present: string;
+  };
+  readonly presenter: StreamerState['presenter'];
+  readonly health: Readonly<Record<string, number | string | null>>;
+};
+
+/** A published stream older than this is not live any more. */
+const STALE_MS = 3000;
+
+/** The state that follows from what the roles said last, and why where that helps. */
+export function stateOf(
+  statuses: RoleStatuses,
+  streamer: StreamerState,
+  nowMs: UnixMs,
+): { readonly state: BroadcastState; readonly reason?: string } {
+  const { ingest, transcode, origin } = statuses;
+  const isPublished = origin?.newestMs !== undefined && nowMs - origin.newestMs < STALE_MS;
+  if (isPublished) {
+    return { state: 'live' };
+  }
+  if (origin?.lastMsn !== undefined) {
+    return {
+      state: 'interrupted',
+      reason: streamer.isConnected ? 'the stream is coming back' : 'the streamer is gone',
+    };
+  }
+  if (!streamer.isConnected) {
+    return { state: 'idle', reason: 'the streamer is not connected' };
+  }
+  if (ingest?.state === 'live' && transcode === undefined) {
+    return { state: 'queued', reason: 'no worker is free' };
+  }
+  const reason = ingest?.reason ?? transcode?.reason;
+  return reason === undefined ? { state: 'starting' } : { state: 'starting', reason };
+}
+
+/** Renders the view. `since` is when `state` was first seen. */
+export function broadcastView(
+  broadcast: Broadcast,
+  statuses: RoleStatuses,
+  streamer: StreamerState,
+  at: { readonly nowMs: UnixMs; readonly since: UnixMs },
+): BroadcastView {
+  const { ingest, transcode, origin } = statuses;
+  return {
+    id: broadcast.id,
+    ...stateOf(statuses, streamer, at.nowMs),
+    source: broadcast.source,
+    since: new Date(at.since).toISOString(),
+    tracks: origin?.tracks ?? [],
+    encoder: transcode?.encoder ?? null,
+    encoderReason: transcode?.encoderReason ?? null,
+    urls: {
+      hls: `/live/${broadcast.id}/main.m3u8`,
+      dash: `/live/${broadcast.id}/manifest.mpd`,
+      watch: `/watch/${broadcast.id}`,
+      present: `/present/${broadcast.id}`,
+    },
+    presenter: streamer.presenter,
+    health: {
+      lastMsn: origin?.lastMsn ?? null,
+      publishDelayMs: origin?.publishDelayMs ?? null,
+      ingest: ingest?.state ?? null,
+      ingestBitrateBps: ingest?.bitrateBps ?? null,
+      framesIn: ingest?.framesIn ?? null,
+      framesDamaged: ingest?.framesDamaged ?? null,
+      plisSent: ingest?.plisSent ?? null,
+      nacksSent: ingest?.nacksSent ?? null,
+      transcode: transcode?.state ?? null,
+      encoderSpeed: transcode?.speed ?? null,
+      encoderRestarts: transcode?.restarts ?? null,
+    },
+  };
+}

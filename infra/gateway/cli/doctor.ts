@@ -1,0 +1,100 @@
+/** `grandstand doctor`: what this machine has and what is missing, by looking, not by guessing. */
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { cpus } from 'node:os';
+import { promisify } from 'node:util';
+import { probeEncoder } from '../../../packager/worker/index.ts';
+import { errorText } from '../../kernel/errors.ts';
+import { silentLogger } from '../../kernel/logger.ts';
+import type { GatewayConfig, Listen } from '../config.ts';
+import { loadConfig } from '../loadConfig.ts';
+
+type Finding = { readonly what: string; readonly ok: boolean; readonly detail: string };
+
+const run = promisify(execFile);
+/** An unpaced keyframe at 20 Mbps fits (media-facts A.2). */
+const WANTED_UDP_BUFFER_BYTES = 4 << 20;
+
+/** Prints the findings; exit code 1 where something is missing that the gateway needs. */
+export async function doctor(options: {
+  readonly file: string | undefined;
+  readonly isJson: boolean;
+}): Promise<void> {
+  const config = await loadConfig({ file: options.file, environment: process.env, flags: {} });
+  const findings: Finding[] = [
+    { what: 'Node', ok: true, detail: process.version },
+    { what: 'processor cores', ok: true, detail: String(cpus().length) },
+    await toolFinding('ffmpeg', ['-version']),
+    await toolFinding('redis-server', ['--version']),
+    ...(await encoderFinding(config)),
+    await udpBufferFinding(),
+    await portFinding('http.listen', config.http.listen),
+    await portFinding('internal.listen', config.internal.listen),
+    await portFinding('signalling.streamers', config.signalling.streamers),
+  ];
+  if (options.isJson) {
+    console.log(JSON.stringify({ findings }));
+  } else {
+    for (const { what, ok, detail } of findings) {
+      console.log(`${ok ? ' ok ' : 'FAIL'}  ${what.padEnd(22)} ${detail}`);
+    }
+  }
+  process.exitCode = findings.every((finding) => finding.ok) ? 0 : 1;
+}
+
+async function toolFinding(command: string, args: string[]): Promise<Finding> {
+  try {
+    const { stdout } = await run(command, args);
+    return { what: command, ok: true, detail: stdout.split('\n')[0] ?? '' };
+  } catch (error) {
+    return {
+      what: command,
+      ok: false,
+      detail: `not usable: ${errorText(error).split('\n')[0] ?? ''}; \`npm start\` installs it`,
+    };
+  }
+}
+
+async function encoderFinding(config: GatewayConfig): Promise<Finding[]> {
+  try {
+    const choice = await probeEncoder(config.worker, silentLogger);
+    return [{ what: 'encoder', ok: true, detail: `${choice.name}: ${choice.reason}` }];
+  } catch (error) {
+    return [{ what: 'encoder', ok: false, detail: errorText(error) }];
+  }
+}
+
+async function udpBufferFinding(): Promise<Finding> {
+  const what = 'UDP receive buffer';
+  const bytes = await readFile('/proc/sys/net/core/rmem_max', 'utf8').then(
+    Number,
+    () => Number.NaN,
+  );
+  if (Number.isNaN(bytes)) {
+    return { what, ok: true, detail: 'limit unknown on this platform' };
+  }
+  const detail = `net.core.rmem_max is ${bytes} bytes`;
+  // Too small a limit costs packets at high bitrates, not the start: it is advice, never a failure.
+  return {
+    what,
+    ok: true,
+    detail:
+      bytes >= WANTED_UDP_BUFFER_BYTES
+        ? detail
+        : `${detail}; raise it: sysctl -w net.core.rmem_max=${WANTED_UDP_BUFFER_BYTES}`,
+  };
+}
+
+async function portFinding(setting: string, at: Listen): Promise<Finding> {
+  const where = `${at.host}:${at.port}`;
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', (error) =>
+      resolve({ what: setting, ok: false, detail: `${where}: ${error.message}` }),
+    );
+    server.listen(at.port, at.host, () =>
+      server.close(() => resolve({ what: setting, ok: true, detail: `${where} is free` })),
+    );
+  });
+}

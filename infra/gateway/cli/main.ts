@@ -1,0 +1,111 @@
+/** The command line: `grandstand start | demo | doctor | broadcast list|show`, each with `--json`. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { errorText, GatewayError } from '../../kernel/errors.ts';
+import { listBroadcasts, showBroadcast } from './broadcast.ts';
+import { doctor } from './doctor.ts';
+import { runDemo } from './demo.ts';
+import { start } from './start.ts';
+
+const DEFAULT_API = 'http://127.0.0.1:8080';
+
+const program = new Command('grandstand')
+  .description('LL-HLS and LL-DASH gateway for Unreal Engine Pixel Streaming')
+  .showHelpAfterError();
+
+const json = (): Option => new Option('--json', 'machine-readable output').default(false);
+const config = (): Option => new Option('--config <file>', 'YAML configuration file');
+
+program
+  .command('start')
+  .description('run the gateway')
+  .addOption(config())
+  .addOption(new Option('--demo', 'also run the demo streamer').default(false))
+  .addOption(new Option('--role <role>', 'which role runs here').choices(['all']).default('all'))
+  .addOption(new Option('--http <host:port>', 'public listener'))
+  .addOption(new Option('--data-dir <directory>', 'state and private Redis'))
+  .addOption(json())
+  .action(
+    (options: { config?: string; demo: boolean; http?: string; dataDir?: string; json: boolean }) =>
+      start({
+        file: options.config,
+        isDemo: options.demo,
+        isJson: options.json,
+        flags: {
+          ...(options.http === undefined ? {} : { http: { listen: options.http } }),
+          ...(options.dataDir === undefined ? {} : { dataDir: options.dataDir }),
+        },
+      }),
+  );
+
+program
+  .command('demo')
+  .description('run only the demo streamer, a stand-in for an Unreal application')
+  .addOption(
+    new Option('--url <url>', 'signalling server for streamers').default('ws://127.0.0.1:8888'),
+  )
+  .addOption(new Option('--id <id>', 'streamer id').default('demo'))
+  .addOption(new Option('--size <WxH>', 'picture size').default('1280x720'))
+  .addOption(new Option('--fps <n>', 'frames per second').argParser(positive).default(30))
+  .addOption(
+    new Option('--bitrate <bps>', 'video bitrate (bit/s)').argParser(positive).default(5_000_000),
+  )
+  .addOption(new Option('--codec <codec>', 'video codec').choices(['h264']).default('h264'))
+  .addOption(json())
+  .action(
+    (options: {
+      url: string;
+      id: string;
+      size: string;
+      fps: number;
+      bitrate: number;
+      codec: string;
+      json: boolean;
+    }) => runDemo(options),
+  );
+
+program
+  .command('doctor')
+  .description(
+    'say what this machine has: Node, ffmpeg and its encoders, Redis, ports, UDP buffers',
+  )
+  .addOption(config())
+  .addOption(json())
+  .action((options: { config?: string; json: boolean }) =>
+    doctor({ file: options.config, isJson: options.json }),
+  );
+
+const broadcast = program
+  .command('broadcast')
+  .description('look at the broadcasts of a running gateway');
+const api = (): Option => new Option('--url <url>', 'base URL of the gateway').default(DEFAULT_API);
+broadcast
+  .command('list')
+  .addOption(api())
+  .addOption(json())
+  .action((options: { url: string; json: boolean }) => listBroadcasts(options.url, options.json));
+broadcast
+  .command('show <id>')
+  .addOption(api())
+  .addOption(json())
+  .action((id: string, options: { url: string; json: boolean }) =>
+    showBroadcast(options.url, id, options.json),
+  );
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const isExpected = error instanceof GatewayError;
+  console.error(isExpected ? `grandstand: ${error.message}` : error);
+  if (!isExpected) {
+    console.error(`grandstand: unexpected fault: ${errorText(error)}`);
+  }
+  process.exitCode = 1;
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value <= 0) {
+    throw new InvalidArgumentError('must be a positive integer');
+  }
+  return value;
+}

@@ -1,0 +1,100 @@
+/** The whole configuration: the rooms' schemas composed, with the wiring's own. */
+import { z } from 'zod';
+import { ingestConfigSchema } from '../../ingest/index.ts';
+import { originConfigSchema } from '../../packager/origin/index.ts';
+import { workerConfigSchema } from '../../packager/worker/index.ts';
+import { signallingConfigSchema } from '../../signalling/index.ts';
+import { gridSchema } from '../kernel/grid.ts';
+import { DEFAULT_LADDER, ladderSchema } from '../kernel/wire.ts';
+
+const listenSchema = z
+  .string()
+  .regex(/^(\[[0-9a-f:.]+\]|[^:[\]\s]+):\d{1,5}$/i, 'must be HOST:PORT')
+  .transform((text) => {
+    const colon = text.lastIndexOf(':');
+    return {
+      host: text.slice(0, colon).replaceAll(/[[\]]/g, ''),
+      port: Number(text.slice(colon + 1)),
+    };
+  })
+  .refine((listen) => listen.port <= 65535, 'port must be at most 65535');
+
+/** Where a listener listens. */
+export type Listen = z.output<typeof listenSchema>;
+
+/** Everything that can be configured; `grandstand.sample.yaml` is the manual. */
+export const gatewayConfigSchema = z.strictObject({
+  dataDir: z
+    .string()
+    .min(1)
+    .default('.grandstand')
+    .describe('Directory of the private Redis and of state.'),
+  autoBroadcast: z
+    .boolean()
+    .default(true)
+    .describe('Every streamer that identifies itself becomes a broadcast named after its id.'),
+  maxBroadcasts: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(16)
+    .describe('Broadcasts at most; further streamers are not broadcast.'),
+  log: z
+    .strictObject({
+      level: z
+        .enum(['silent', 'error', 'warn', 'info', 'debug'])
+        .default('info')
+        .describe('Least severe level that is printed.'),
+      format: z
+        .enum(['auto', 'pretty', 'json'])
+        .default('auto')
+        .describe('pretty on a terminal, JSON elsewhere, or one of them.'),
+    })
+    .prefault({}),
+  http: z
+    .strictObject({
+      listen: listenSchema
+        .prefault('0.0.0.0:8080')
+        .describe('Pages, API, presenters and media (HOST:PORT).'),
+    })
+    .prefault({}),
+  internal: z
+    .strictObject({
+      listen: listenSchema
+        .prefault('127.0.0.1:8081')
+        .describe(
+          'Feed, publishing and metrics between roles (HOST:PORT); never route it to viewers.',
+        ),
+      token: z
+        .string()
+        .min(16)
+        .optional()
+        .describe('Bearer token of the internal listener; random at each start where unset.'),
+    })
+    .prefault({}),
+  redis: z
+    .strictObject({
+      url: z
+        .url({ protocol: /^rediss?$/ })
+        .optional()
+        .describe('Redis of a cluster; a private redis-server is started where unset.'),
+    })
+    .prefault({}),
+  broadcast: z
+    .strictObject({
+      ladder: ladderSchema
+        .default(() => structuredClone(DEFAULT_LADDER) as z.output<typeof ladderSchema>)
+        .describe('Rungs of new broadcasts.'),
+      grid: gridSchema
+        .prefault({})
+        .describe('Segment, part and chunk durations and frame rate of new broadcasts.'),
+    })
+    .prefault({}),
+  signalling: signallingConfigSchema.prefault({}),
+  ingest: ingestConfigSchema.prefault({}),
+  worker: workerConfigSchema.prefault({}),
+  origin: originConfigSchema.prefault({}),
+});
+
+/** The parsed configuration. */
+export type GatewayConfig = z.output<typeof gatewayConfigSchema>;

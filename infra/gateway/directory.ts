@@ -1,0 +1,130 @@
+/**
+ * Who is where, in Redis: leases of the roles, feeds, and what each role says of its broadcasts.
+ * Every key expires after 5 s unless renewed; the hash of desired broadcasts does not.
+ */
+import type { Directory, FeedLocation, StatusBoard } from '../kernel/directory.ts';
+import type { KeyValueStore } from '../kernel/redis.ts';
+import {
+  type Broadcast,
+  broadcastSchema,
+  compareEpochs,
+  formatEpoch,
+  ingestStatusSchema,
+  originStatusSchema,
+  parseEpoch,
+  transcodeStatusSchema,
+  type IngestStatus,
+  type OriginStatus,
+  type TranscodeStatus,
+} from '../kernel/wire.ts';
+import type { z } from 'zod';
+
+/** How long a lease lasts without renewal (ms). */
+export const LEASE_MS = 5000;
+
+const BROADCASTS = 'grandstand:broadcasts';
+const LEASES = 'grandstand:lease';
+const FEEDS = 'grandstand:feed';
+const STATUS = 'grandstand:status';
+
+/** Roles that others must find. */
+export type LeasedRole = 'origin' | 'signalling';
+
+/** What the roles said last of a broadcast; undefined where a lease has expired. */
+export type RoleStatuses = {
+  readonly ingest: IngestStatus | undefined;
+  readonly transcode: TranscodeStatus | undefined;
+  readonly origin: OriginStatus | undefined;
+};
+
+/** The directory with the writes that only the gateway makes. */
+export type RedisDirectory = Directory &
+  StatusBoard & {
+    leaseRole(role: LeasedRole, instance: string, baseUrl: string): Promise<void>;
+    broadcasts(): Promise<readonly Broadcast[]>;
+    saveBroadcast(broadcast: Broadcast): Promise<void>;
+    statusesOf(broadcastId: string): Promise<RoleStatuses>;
+  };
+
+/** The directory on a store. What does not parse is treated as absent: another version wrote it. */
+export function redisDirectory(store: KeyValueStore): RedisDirectory {
+  const lease = (key: string, value: unknown): Promise<void> =>
+    store.lease(key, JSON.stringify(value), LEASE_MS);
+  const leased = async (role: LeasedRole): Promise<string[]> =>
+    [...(await store.list(`${LEASES}:${role}:`)).values()].flatMap((text) =>
+      parsed(text, (value) => (typeof value === 'string' ? value : undefined)),
+    );
+  return {
+    async feedOf(broadcastId) {
+      const feeds = [...(await store.list(`${FEEDS}:${broadcastId}:`)).values()].flatMap((text) =>
+        parsed(text, feedLocation),
+      );
+      return feeds.sort((a, b) => compareEpochs(b.epoch, a.epoch))[0];
+    },
+    origins: () => leased('origin'),
+    async signallingServers() {
+      return (await leased('signalling')).map((url) => url.replace(/^http/, 'ws'));
+    },
+    async broadcast(id) {
+      const text = await store.hashGet(BROADCASTS, id);
+      return text === undefined ? undefined : parsed(text, broadcastOf)[0];
+    },
+    async broadcasts() {
+      return [...(await store.hashAll(BROADCASTS)).values()].flatMap((text) =>
+        parsed(text, broadcastOf),
+      );
+    },
+    saveBroadcast: (broadcast) =>
+      store.hashSet(BROADCASTS, broadcast.id, JSON.stringify(broadcast)),
+    leaseRole: (role, instance, baseUrl) => lease(`${LEASES}:${role}:${instance}`, baseUrl),
+    announceFeed: (id, location) =>
+      lease(`${FEEDS}:${id}:${formatEpoch(location.epoch)}`, {
+        url: location.url,
+        epoch: formatEpoch(location.epoch),
+      }),
+    withdrawFeed: (id, epoch) => store.remove(`${FEEDS}:${id}:${formatEpoch(epoch)}`),
+    reportIngest: (id, status) => lease(`${STATUS}:ingest:${id}`, status),
+    reportTranscode: (id, status) => lease(`${STATUS}:transcode:${id}`, status),
+    reportOrigin: (id, status) => lease(`${STATUS}:origin:${id}`, status),
+    async statusesOf(id) {
+      const [ingest, transcode, origin] = await Promise.all(
+        ['ingest', 'transcode', 'origin'].map((role) => store.get(`${STATUS}:${role}:${id}`)),
+      );
+      return {
+        ingest: statusOf(ingest, ingestStatusSchema),
+        transcode: statusOf(transcode, transcodeStatusSchema),
+        origin: statusOf(origin, originStatusSchema),
+      };
+    },
+  };
+}
+
+function parsed<T>(text: string, read: (value: unknown) => T | undefined): T[] {
+  try {
+    const value = read(JSON.parse(text));
+    return value === undefined ? [] : [value];
+  } catch {
+    return [];
+  }
+}
+
+function broadcastOf(value: unknown): Broadcast | undefined {
+  return broadcastSchema.safeParse(value).data;
+}
+
+function feedLocation(value: unknown): FeedLocation | undefined {
+  if (typeof value !== 'object' || value === null || !('url' in value) || !('epoch' in value)) {
+    return undefined;
+  }
+  const epoch = typeof value.epoch === 'string' ? parseEpoch(value.epoch) : undefined;
+  return epoch === undefined || typeof value.url !== 'string'
+    ? undefined
+    : { url: value.url, epoch };
+}
+
+function statusOf<T extends z.ZodType>(
+  text: string | undefined,
+  schema: T,
+): z.output<T> | undefined {
+  return text === undefined ? undefined : parsed(text, (value) => schema.safeParse(value).data)[0];
+}
