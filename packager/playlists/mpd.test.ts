@@ -1,0 +1,121 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { A128, makePresentation, V720 } from '../../test/support/presentation.ts';
+import { renderMpd } from './mpd.ts';
+
+test('golden: one era', () => {
+  const presentation = makePresentation({
+    firstMsn: 897_600_600,
+    segments: 3,
+    openParts: 1,
+    tracks: [V720, A128],
+  });
+  expect(renderMpd(presentation)).toBe(`<?xml version="1.0" encoding="UTF-8"?>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019,http://www.dashif.org/guidelines/low-latency-live-v5" type="dynamic" availabilityStartTime="1970-01-01T00:00:00Z" publishTime="1970-01-01T00:00:00.000Z" minimumUpdatePeriod="PT2S" minBufferTime="PT1S" timeShiftBufferDepth="PT60S" maxSegmentDuration="PT2.006S">
+  <ServiceDescription id="0">
+    <Latency referenceId="1" target="1000" max="3000" min="500"/>
+    <PlaybackRate max="1.1" min="0.9"/>
+  </ServiceDescription>
+  <Period id="e0" start="PT0S">
+    <AdaptationSet id="1" contentType="video" mimeType="video/mp4" containerProfiles="cmfc" segmentAlignment="true" startWithSAP="1" maxWidth="1280" maxHeight="720" maxFrameRate="30">
+      <ProducerReferenceTime id="1" type="captured" wallClockTime="1970-01-01T00:00:00.000Z" presentationTime="0">
+        <UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="/time"/>
+      </ProducerReferenceTime>
+      <Role schemeIdUri="urn:mpeg:dash:role:2011" value="main"/>
+      <Representation id="v720" bandwidth="2516000" codecs="avc1.4D401F" width="1280" height="720" frameRate="30">
+        <Resync type="0" dT="9000"/>
+        <Resync type="1" dT="180000"/>
+        <SegmentTemplate timescale="90000" duration="180000" startNumber="0" availabilityTimeOffset="1.9" availabilityTimeComplete="false" initialization="$RepresentationID$/init-v720e0.mp4" media="$RepresentationID$/$Number$.m4s"/>
+      </Representation>
+    </AdaptationSet>
+    <AdaptationSet id="2" lang="und" contentType="audio" mimeType="audio/mp4" containerProfiles="cmfc" segmentAlignment="true" startWithSAP="1">
+      <ProducerReferenceTime id="2" type="captured" wallClockTime="1970-01-01T00:00:00.000Z" presentationTime="0">
+        <UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="/time"/>
+      </ProducerReferenceTime>
+      <Role schemeIdUri="urn:mpeg:dash:role:2011" value="main"/>
+      <Representation id="a128" bandwidth="144000" codecs="mp4a.40.2" audioSamplingRate="48000">
+        <AudioChannelConfiguration schemeIdUri="urn:mpeg:dash:23003:3:audio_channel_configuration:2011" value="2"/>
+        <Resync type="1" dT="5120"/>
+        <SegmentTemplate timescale="48000" duration="96000" startNumber="0" availabilityTimeOffset="1.9" availabilityTimeComplete="false" initialization="$RepresentationID$/init-a128e0.mp4" media="$RepresentationID$/$Number$.m4s"/>
+      </Representation>
+    </AdaptationSet>
+  </Period>
+  <UTCTiming schemeIdUri="urn:mpeg:dash:utc:http-iso:2014" value="/time"/>
+</MPD>
+`);
+});
+
+test('stays the same text while only segments come, go and are missing', () => {
+  const firstMsn = fc.integer({ min: 800_000_000, max: 900_000_000 });
+  const constant = renderMpd(makePresentation({ firstMsn: 1, segments: 1 }));
+  fc.assert(
+    fc.property(firstMsn, fc.integer({ min: 1, max: 30 }), fc.nat(3), (first, segments, parts) => {
+      const later = { firstMsn: first, segments, openParts: parts, gaps: [first] };
+      expect(renderMpd(makePresentation(later))).toBe(constant);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('an era is a Period whose number, offset and wall clock begin with its first segment', () => {
+  const first = 897_600_600;
+  const two = makePresentation({
+    firstMsn: first,
+    segments: 4,
+    tracks: [V720],
+    eraStarts: [first + 2],
+  });
+  const text = renderMpd(two);
+  expect([...text.matchAll(/<Period [^>]*>/g)].map(([tag]) => tag)).toEqual([
+    '<Period id="e0" start="PT0S">',
+    '<Period id="e1" start="PT1795201204S">',
+  ]);
+  expect(text).toContain(
+    'wallClockTime="2026-11-20T19:00:04.000Z" presentationTime="161568108360000"',
+  );
+  expect(text).toContain('startNumber="897600602" presentationTimeOffset="161568108360000"');
+  expect(text).toContain('publishTime="2026-11-20T19:00:04.000Z"');
+});
+
+test('publishTime moves with each change of the Periods and never back', () => {
+  const first = 897_600_600;
+  const eras = [
+    { era: 0, firstMsn: first - 900 },
+    { era: 1, firstMsn: first },
+    { era: 2, firstMsn: first + 10 },
+  ];
+  const presentation = makePresentation({ firstMsn: first, segments: 1, eraStarts: [] });
+  const publishTimeOf = (from: number, to: number): string | undefined =>
+    /publishTime="([^"]+)"/.exec(renderMpd({ ...presentation, eras: eras.slice(from, to) }))?.[1];
+  expect([
+    publishTimeOf(0, 1),
+    publishTimeOf(0, 2),
+    publishTimeOf(0, 3),
+    publishTimeOf(1, 3),
+  ]).toEqual([
+    '1970-01-01T00:00:00.000Z',
+    '2026-11-20T19:00:00.000Z',
+    '2026-11-20T19:00:20.000Z',
+    '2026-11-20T19:01:00.000Z',
+  ]);
+});
+
+test('a Period keeps the codecs that its own init segment has', () => {
+  const presentation = makePresentation({
+    firstMsn: 1,
+    segments: 3,
+    tracks: [V720],
+    eraStarts: [2],
+  });
+  const windows = presentation.windows.map((window) => ({
+    ...window,
+    tracksByEra: new Map([[1, { ...V720, codecs: 'avc1.640020' }]]),
+  }));
+  const codecs = [...renderMpd({ ...presentation, windows }).matchAll(/codecs="([^"]+)"/g)];
+  expect(codecs.map(([, value]) => value)).toEqual(['avc1.4D401F', 'avc1.640020']);
+});
+
+test('no era, no MPD', () => {
+  const presentation = makePresentation({ firstMsn: 1, segments: 1 });
+  expect(() => renderMpd({ ...presentation, eras: [] })).toThrow(RangeError);
+});
