@@ -1,0 +1,71 @@
+/**
+ * The port between the watch session and a player library. An engine loads, decodes and adapts; it
+ * reports faults and leaves every retry to the session (recovery.ts).
+ */
+import type { FaultKind } from './recovery.ts';
+
+/** Which player plays. */
+export type EngineKind = 'hls' | 'dash' | 'native';
+
+/** One rung of the ladder as the player sees it. */
+export type Level = {
+  /** Track name: `v720`. */
+  readonly name: string;
+  readonly width: number | undefined;
+  readonly height: number | undefined;
+  readonly bitrateBps: number | undefined;
+};
+
+/** A track name, or the player's own choice. */
+export type LevelChoice = string;
+
+/** The choice that leaves the level to the player. */
+export const AUTO: LevelChoice = 'auto';
+
+/** What an engine tells its session. */
+export interface EngineEvents {
+  /** Something that the engine cannot mend itself. `isSoft`: playback may still go on. */
+  onFault(fault: {
+    readonly kind: FaultKind;
+    readonly detail: string;
+    readonly isSoft: boolean;
+  }): void;
+  /** The ladder is known or has changed. */
+  onLevels(): void;
+}
+
+/** One player on one media element, from attach to destroy. */
+export interface Engine {
+  readonly kind: EngineKind;
+  levels(): readonly Level[];
+  /** Name of the level on the glass, where known. */
+  currentLevel(): string | undefined;
+  setLevel(choice: LevelChoice): void;
+  /** UTC (Unix ms) of a position of the media element (s). */
+  unixMsAt(positionS: number): number | undefined;
+  /** The latency that the player steers to (ms). */
+  targetMs(): number | undefined;
+  seekToLive(): void;
+  /** Loads again after a network fault; false where only a rebuild can. */
+  resumeLoading(): boolean;
+  /** Resets the decoder after a media fault; false where only a rebuild can. */
+  recoverMedia(): boolean;
+  destroy(): void;
+}
+
+/** What an engine is started with. */
+export type EngineOptions = {
+  readonly video: HTMLVideoElement;
+  readonly urls: { readonly hls: string; readonly dash: string };
+  /** The choice to start with. */
+  readonly level: LevelChoice;
+  readonly events: EngineEvents;
+};
+
+/** Starts an engine; the library is fetched with it. */
+export type StartEngine = (options: EngineOptions) => Engine;
+
+/** Name of a rung where the manifest gives none. */
+export function levelName(height: number | undefined, index: number): string {
+  return height === undefined ? `level ${index + 1}` : `v${height}`;
+}

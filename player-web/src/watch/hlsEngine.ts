@@ -1,0 +1,159 @@
+/** LL-HLS by hls.js. The only file that knows hls.js. */
+import Hls, {
+  ErrorDetails,
+  ErrorTypes,
+  Events,
+  type ErrorData,
+  type Level as HlsLevel,
+} from 'hls.js';
+import { AUTO, levelName, type Engine, type EngineOptions, type LevelChoice } from './engine.ts';
+import { unixMsAt, type DatedSegment } from './latency.ts';
+import type { FaultKind } from './recovery.ts';
+
+/** Whether this browser has what hls.js needs. */
+export function isHlsSupported(): boolean {
+  return Hls.isSupported();
+}
+
+/** Starts hls.js on the multivariant playlist. */
+export function startHls(options: EngineOptions): Engine {
+  const { video, events } = options;
+  const hls = new Hls({
+    lowLatencyMode: true,
+    // The default of 1 never catches up (media-facts B.6).
+    maxLiveSyncPlaybackRate: 1.1,
+    // A finite back buffer made one hard stall 13 to 36 s after the start in hls.js 1.7.4; eviction
+    // is left to the browser's quota (media-facts B.6).
+    backBufferLength: Infinity,
+    // In target durations (2 s), so that PART-HOLD-BACK stays the target. Well above the target
+    // after a few stalls (+1 s each), or it would seek in a loop.
+    liveMaxLatencyDurationCount: 5,
+    maxBufferLength: 10,
+    // Interrupted sources are answered 503 after 3 target durations: keep asking for a good while
+    // before it becomes a fault, playback then goes on without a rebuild.
+    playlistLoadPolicy: {
+      default: {
+        maxTimeToFirstByteMs: 10_000,
+        maxLoadTimeMs: 20_000,
+        timeoutRetry: { maxNumRetry: 4, retryDelayMs: 0, maxRetryDelayMs: 0 },
+        errorRetry: { maxNumRetry: 8, retryDelayMs: 500, maxRetryDelayMs: 4000 },
+      },
+    },
+  });
+  let choice = options.level;
+  let isDestroyed = false;
+
+  const names = (): readonly string[] => hls.levels.map(nameOf);
+
+  function applyChoice(): void {
+    const index = names().indexOf(choice);
+    // loadLevel, not currentLevel or nextLevel: those flush the buffer, and with 1.5 s of it that
+    // is a stall.
+    hls.loadLevel = choice === AUTO ? -1 : index;
+  }
+
+  hls.on(Events.MANIFEST_PARSED, () => {
+    const index = names().indexOf(choice);
+    if (choice !== AUTO && index >= 0) {
+      hls.startLevel = index;
+      hls.loadLevel = index;
+    }
+    events.onLevels();
+  });
+  hls.on(Events.LEVELS_UPDATED, () => {
+    events.onLevels();
+  });
+  hls.on(Events.LEVEL_SWITCHED, () => {
+    events.onLevels();
+  });
+  hls.on(Events.ERROR, (_event, data) => {
+    if (data.fatal && !isDestroyed) {
+      events.onFault({ kind: faultOf(data), detail: `hls.js ${data.details}`, isSoft: false });
+    }
+  });
+  hls.loadSource(options.urls.hls);
+  hls.attachMedia(video);
+
+  return {
+    kind: 'hls',
+    levels: () =>
+      hls.levels.map((level, index) => ({
+        name: nameOf(level, index),
+        width: level.width || undefined,
+        height: level.height || undefined,
+        bitrateBps: level.averageBitrate || level.bitrate || undefined,
+      })),
+    currentLevel: () => {
+      const index = hls.currentLevel;
+      return names()[index];
+    },
+    setLevel: (next: LevelChoice) => {
+      choice = next;
+      applyChoice();
+    },
+    unixMsAt: (positionS) => unixMsAt(datedSegments(hls), positionS),
+    targetMs: () => (hls.targetLatency === null ? undefined : hls.targetLatency * 1000),
+    seekToLive: () => {
+      if (hls.liveSyncPosition !== null) {
+        video.currentTime = hls.liveSyncPosition;
+      }
+    },
+    resumeLoading: () => {
+      hls.startLoad();
+      return true;
+    },
+    recoverMedia: () => {
+      hls.recoverMediaError();
+      return true;
+    },
+    destroy: () => {
+      isDestroyed = true;
+      hls.destroy();
+    },
+  };
+}
+
+/** The track of a variant stands in its playlist's URL: `/live/{broadcast}/{track}/media.m3u8`. */
+function nameOf(level: HlsLevel, index: number): string {
+  const track = /\/(v[0-9a-z-]+)\/[^/]+\.m3u8/.exec(level.uri)?.[1];
+  return track ?? levelName(level.height || undefined, index);
+}
+
+function datedSegments(hls: Hls): readonly DatedSegment[] {
+  const details = hls.latestLevelDetails;
+  if (details === null) {
+    return [];
+  }
+  const hint = details.fragmentHint;
+  const fragments = hint === undefined ? details.fragments : [...details.fragments, hint];
+  return fragments.flatMap((fragment) =>
+    fragment.programDateTime === null
+      ? []
+      : {
+          startS: fragment.start,
+          durationS: fragment.duration,
+          unixMs: fragment.programDateTime,
+        },
+  );
+}
+
+const MANIFEST_FAULTS: ReadonlySet<ErrorDetails> = new Set([
+  ErrorDetails.MANIFEST_LOAD_ERROR,
+  ErrorDetails.MANIFEST_LOAD_TIMEOUT,
+  ErrorDetails.MANIFEST_PARSING_ERROR,
+  ErrorDetails.LEVEL_EMPTY_ERROR,
+]);
+
+function faultOf(data: ErrorData): FaultKind {
+  if (MANIFEST_FAULTS.has(data.details)) {
+    return 'manifest';
+  }
+  // A playlist that contradicts what the player holds: only a new player believes it.
+  if (data.details === ErrorDetails.LEVEL_PARSING_ERROR) {
+    return 'other';
+  }
+  if (data.type === ErrorTypes.NETWORK_ERROR) {
+    return 'network';
+  }
+  return data.type === ErrorTypes.MEDIA_ERROR ? 'media' : 'other';
+}

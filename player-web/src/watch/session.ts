@@ -1,0 +1,381 @@
+/**
+ * One viewer's session: starts a player when the broadcast is live, measures it, and brings it back
+ * when it breaks. Owns the engine and every retry; the page (view.ts) only shows what it says.
+ */
+import type { BroadcastState } from '../lib/api.ts';
+import type { ServerClock } from '../lib/serverClock.ts';
+import {
+  type Engine,
+  type EngineKind,
+  type Level,
+  type LevelChoice,
+  type StartEngine,
+} from './engine.ts';
+import { addToSeries, medianOf, shouldJumpToLive, type Series } from './latency.ts';
+import {
+  HEALTHY,
+  patienceMs,
+  planRecovery,
+  STEADY_AFTER_MS,
+  type FaultKind,
+  type RecoveryAction,
+} from './recovery.ts';
+import { countStall, NO_STALLS } from './stalls.ts';
+
+/** What is measured of a session; the shape of `window.grandstand.stats()`. */
+export type SessionStats = {
+  readonly player: EngineKind;
+  /** Glass to glass, of the newest frame shown (ms). */
+  readonly latencyMs: number | undefined;
+  /** The same, middle of the last second: what the page shows (ms). */
+  readonly smoothLatencyMs: number | undefined;
+  readonly targetMs: number | undefined;
+  readonly bufferS: number;
+  /** Name of the level on the glass. */
+  readonly level: string | undefined;
+  readonly levelChoice: LevelChoice;
+  readonly levels: readonly Level[];
+  readonly stalls: number;
+  readonly stalledMs: number;
+  readonly droppedFrames: number;
+  readonly totalFrames: number;
+  /** UTC of the playback position by media time (Unix ms). */
+  readonly currentTimeUnixMs: number | undefined;
+  readonly playbackRate: number;
+  /** Bound on the error of the clock that latency is measured against (ms). */
+  readonly clockUncertaintyMs: number | undefined;
+  /** Players built since the page was opened: 1 where nothing ever broke. */
+  readonly builds: number;
+  readonly lastFault: string | undefined;
+  readonly hasStarted: boolean;
+  /** How long playback has made no progress (ms). */
+  readonly stillForMs: number;
+};
+
+/** A running session. */
+export type Session = {
+  stats(): SessionStats;
+  setLevel(choice: LevelChoice): void;
+  /** Changes the player; the measurements start anew. */
+  setPlayer(kind: EngineKind): void;
+  /** What the API said last. */
+  setBroadcast(state: BroadcastState | undefined, urls: Urls | undefined): void;
+  play(): void;
+  pause(): void;
+  /** The viewer paused. */
+  isPaused(): boolean;
+  /** The browser refused to start without a gesture. */
+  needsGesture(): boolean;
+};
+
+type Urls = { readonly hls: string; readonly dash: string };
+
+/** What a session works with. */
+export type SessionDeps = {
+  readonly video: HTMLVideoElement;
+  readonly clock: ServerClock;
+  readonly engines: Readonly<Record<EngineKind, () => Promise<StartEngine>>>;
+};
+
+const TICK_MS = 100;
+/** Latency kept for the median and for the decision to jump (ms). */
+const SERIES_MS = 6000;
+/** A frame older than this says nothing of the latency now (ms). */
+const FRAME_FRESH_MS = 700;
+/** A soft fault is forgotten if playback went on for this long after it (ms). */
+const SOFT_FAULT_MS = 1500;
+/** A build that is still fetching its library is given this long before another (ms). */
+const BUILD_INTERVAL_MS = 5000;
+/** Pauses this soon after a build come from the build (ms). */
+const REBUILD_QUIET_MS = 1500;
+
+/** Starts a session; nothing is loaded until the broadcast is live. */
+export function startSession(
+  deps: SessionDeps,
+  initial: { readonly kind: EngineKind; readonly level: LevelChoice },
+): Session {
+  const { video, clock } = deps;
+  let kind = initial.kind;
+  let choice = initial.level;
+  let api: BroadcastState | undefined;
+  let urls: Urls | undefined;
+  let engine: Engine | undefined;
+  /** Grows with each build: what an older one still reports is not heard. */
+  let generation = 0;
+  let builds = 0;
+  let builtAtMs = 0;
+  let liveSinceMs = 0;
+  let stall = NO_STALLS;
+  let recovery = HEALTHY;
+  let recoveryTimer: number | undefined;
+  let lastFault: string | undefined;
+  let faultAtMs = 0;
+  let latencies: Series = [];
+  let frame: { readonly shownAtMs: number; readonly positionS: number } | undefined;
+  let hasSought = false;
+  let isPausedByViewer = false;
+  let isRefused = false;
+
+  async function build(): Promise<void> {
+    const mine = (generation += 1);
+    tearDown();
+    if (urls === undefined) {
+      return;
+    }
+    builds += 1;
+    builtAtMs = performance.now();
+    const target = urls;
+    try {
+      const start = await deps.engines[kind]();
+      if (mine !== generation) {
+        return;
+      }
+      engine = start({
+        video,
+        urls: target,
+        level: choice,
+        events: {
+          onFault: (fault) => {
+            if (mine === generation) {
+              onFault(fault.kind, fault.detail, fault.isSoft);
+            }
+          },
+          onLevels: () => undefined,
+        },
+      });
+      play();
+    } catch (error) {
+      if (mine === generation) {
+        onFault('other', error instanceof Error ? error.message : String(error), false);
+      }
+    }
+  }
+
+  function tearDown(): void {
+    window.clearTimeout(recoveryTimer);
+    recoveryTimer = undefined;
+    engine?.destroy();
+    engine = undefined;
+    frame = undefined;
+    latencies = [];
+    hasSought = true;
+  }
+
+  function onFault(fault: FaultKind, detail: string, isSoft: boolean): void {
+    lastFault = detail;
+    faultAtMs = performance.now();
+    if (recoveryTimer !== undefined) {
+      return;
+    }
+    if (isSoft) {
+      recoveryTimer = window.setTimeout(() => {
+        recoveryTimer = undefined;
+        const progressMs = stall.lastProgressMs ?? 0;
+        if (progressMs < faultAtMs + SOFT_FAULT_MS / 2) {
+          recover(fault);
+        }
+      }, SOFT_FAULT_MS);
+      return;
+    }
+    recover(fault);
+  }
+
+  function recover(fault: FaultKind): void {
+    const plan = planRecovery(recovery, fault, performance.now(), Math.random());
+    recovery = plan.state;
+    window.clearTimeout(recoveryTimer);
+    recoveryTimer = window.setTimeout(() => {
+      recoveryTimer = undefined;
+      act(plan.next.action);
+    }, plan.next.delayMs);
+  }
+
+  function act(action: RecoveryAction['action']): void {
+    const isMended =
+      (action === 'resumeLoading' && engine?.resumeLoading() === true) ||
+      (action === 'recoverMedia' && engine?.recoverMedia() === true);
+    if (isMended) {
+      play();
+    } else if (isPlayable()) {
+      void build();
+    } else {
+      // Nothing to load: the tick builds again when the broadcast is live.
+      generation += 1;
+      tearDown();
+    }
+  }
+
+  function isPlayable(): boolean {
+    return api === 'live';
+  }
+
+  function play(): void {
+    isPausedByViewer = false;
+    video.play().then(
+      () => {
+        isRefused = false;
+      },
+      (error: unknown) => {
+        isRefused = error instanceof DOMException && error.name === 'NotAllowedError';
+      },
+    );
+  }
+
+  function onFrame(now: number, metadata: VideoFrameCallbackMetadata): void {
+    frame = {
+      shownAtMs: Math.max(now, metadata.expectedDisplayTime),
+      positionS: metadata.mediaTime,
+    };
+    video.requestVideoFrameCallback(onFrame);
+  }
+
+  /** Latency of the newest frame, or of the playback position where frames are not told. */
+  function measureLatency(nowMs: number): number | undefined {
+    if (engine === undefined || video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) {
+      return undefined;
+    }
+    const isFrameFresh = frame !== undefined && nowMs - frame.shownAtMs < FRAME_FRESH_MS;
+    const shownAtMs = isFrameFresh && frame !== undefined ? frame.shownAtMs : nowMs;
+    const positionS = isFrameFresh && frame !== undefined ? frame.positionS : video.currentTime;
+    const glassMs = clock.atMs(shownAtMs);
+    const mediaMs = engine.unixMsAt(positionS);
+    return glassMs === undefined || mediaMs === undefined ? undefined : glassMs - mediaMs;
+  }
+
+  function tick(): void {
+    const nowMs = performance.now();
+    stall = countStall(stall, {
+      atMs: nowMs,
+      positionS: video.currentTime,
+      isPaused: isPausedByViewer || isRefused,
+      isSeeking: video.seeking || hasSought,
+    });
+    hasSought = false;
+    const latencyMs = measureLatency(nowMs);
+    if (latencyMs !== undefined && !stall.isStalled && !video.paused) {
+      latencies = addToSeries(latencies, nowMs, latencyMs, SERIES_MS);
+    }
+    supervise(nowMs);
+  }
+
+  /** Looks after a player that should be playing: starts, rebuilds, forgives, jumps. */
+  function supervise(nowMs: number): void {
+    if (!isPlayable() || isPausedByViewer || isRefused || recoveryTimer !== undefined) {
+      return;
+    }
+    if (engine === undefined) {
+      if (builds === 0 || nowMs - builtAtMs > BUILD_INTERVAL_MS) {
+        void build();
+      }
+      return;
+    }
+    const stillSinceMs = Math.max(stall.lastProgressMs ?? 0, builtAtMs, liveSinceMs);
+    if (nowMs - stillSinceMs > patienceMs(recovery.attempts)) {
+      onFault('stuck', 'no progress while the broadcast is live', false);
+      return;
+    }
+    const troubleAtMs = Math.max(faultAtMs, builtAtMs);
+    if (!stall.isStalled && nowMs - troubleAtMs > STEADY_AFTER_MS) {
+      recovery = HEALTHY;
+    }
+    const targetMs = engine.targetMs();
+    if (targetMs !== undefined && shouldJumpToLive(latencies, nowMs, targetMs)) {
+      latencies = [];
+      engine.seekToLive();
+    }
+  }
+
+  video.addEventListener('seeking', () => {
+    hasSought = true;
+  });
+  // Paused by a headset or the system's media keys: the viewer's will, not a fault. A rebuild
+  // pauses too, hence the guard.
+  video.addEventListener('pause', () => {
+    if (engine !== undefined && performance.now() - builtAtMs > REBUILD_QUIET_MS && !video.ended) {
+      isPausedByViewer = true;
+    }
+  });
+  video.addEventListener('play', () => {
+    isPausedByViewer = false;
+  });
+  if ('requestVideoFrameCallback' in video) {
+    video.requestVideoFrameCallback(onFrame);
+  }
+  window.setInterval(tick, TICK_MS);
+
+  return {
+    stats: () => {
+      const nowMs = performance.now();
+      const quality = video.getVideoPlaybackQuality();
+      return {
+        player: kind,
+        latencyMs: measureLatency(nowMs),
+        smoothLatencyMs: medianOf(latencies, nowMs, 1000),
+        targetMs: engine?.targetMs(),
+        bufferS: bufferedAhead(video),
+        level: engine?.currentLevel(),
+        levelChoice: choice,
+        levels: engine?.levels() ?? [],
+        stalls: stall.stalls,
+        stalledMs: stall.stalledMs,
+        droppedFrames: quality.droppedVideoFrames,
+        totalFrames: quality.totalVideoFrames,
+        currentTimeUnixMs: engine?.unixMsAt(video.currentTime),
+        playbackRate: video.playbackRate,
+        clockUncertaintyMs: clock.estimate()?.uncertaintyMs,
+        builds,
+        lastFault,
+        hasStarted: stall.hasStarted,
+        stillForMs: stall.lastProgressMs === undefined ? 0 : nowMs - stall.lastProgressMs,
+      };
+    },
+    setLevel: (next) => {
+      choice = next;
+      engine?.setLevel(next);
+    },
+    setPlayer: (next) => {
+      if (next !== kind) {
+        kind = next;
+        stall = NO_STALLS;
+        recovery = HEALTHY;
+        builds = 0;
+        lastFault = undefined;
+        generation += 1;
+        tearDown();
+        if (isPlayable()) {
+          void build();
+        }
+      }
+    },
+    setBroadcast: (state, nextUrls) => {
+      if (state === 'live' && api !== 'live') {
+        liveSinceMs = performance.now();
+      }
+      api = state;
+      urls = nextUrls;
+    },
+    play: () => {
+      if (isPausedByViewer) {
+        engine?.seekToLive();
+      }
+      play();
+    },
+    pause: () => {
+      isPausedByViewer = true;
+      video.pause();
+    },
+    isPaused: () => isPausedByViewer,
+    needsGesture: () => isRefused,
+  };
+}
+
+/** Media buffered ahead of the playback position (s). */
+function bufferedAhead(video: HTMLVideoElement): number {
+  const { buffered, currentTime } = video;
+  for (let index = 0; index < buffered.length; index += 1) {
+    if (buffered.start(index) <= currentTime + 0.1 && buffered.end(index) > currentTime) {
+      return buffered.end(index) - currentTime;
+    }
+  }
+  return 0;
+}
