@@ -54,7 +54,7 @@ export type PresentationPlan = {
   readonly firstMsn: number;
   /** Closed segments. */
   readonly segments: number;
-  /** Parts of the open segment; undefined: there is no open segment. */
+  /** Parts of the open segment, at most a whole one; undefined: there is no open segment. */
   readonly openParts?: number;
   readonly tracks?: readonly TrackDescription[];
   readonly grid?: Grid;
@@ -81,7 +81,8 @@ export function makePresentation(plan: PresentationPlan): Presentation {
     const closed = Array.from({ length: segments }, (_, index) =>
       makeSegment(plan, grid, track, firstMsn + index, partsPerSegment(grid)),
     );
-    const { openParts } = plan;
+    const openParts =
+      plan.openParts === undefined ? undefined : Math.min(plan.openParts, partsPerSegment(grid));
     return {
       track,
       segments: closed,
