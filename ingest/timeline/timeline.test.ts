@@ -301,13 +301,13 @@ describe('whatever arrives', () => {
           } else if (what === 'report') {
             const ntpMs = unixMs(nowMs + errorMs);
             units.push(
-              ...timeline.senderReport({ kind: kind as 'video', rtpTime, ntpMs, arrivedMs }),
+              ...timeline.senderReport({ kind: kind, rtpTime, ntpMs, arrivedMs }),
             );
           } else {
             const data = Uint8Array.of(0xfc, 0);
             units.push(
               ...timeline.push({
-                kind: kind as 'video',
+                kind: kind,
                 rtpTime,
                 arrivedMs,
                 data,
