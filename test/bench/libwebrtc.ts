@@ -1,0 +1,29 @@
+/**
+ * `npm run bench -- libwebrtc [seconds]`: a real libwebrtc streamer (Chromium) at a maximum of
+ * 4 Mbps; what its bandwidth estimate and encoder target reach, second by second.
+ */
+import { pause } from '../../infra/kernel/lifecycle.ts';
+import { startChromiumStreamer } from '../support/chromiumStreamer.ts';
+import { startGatewayProcess } from '../support/gatewayProcess.ts';
+
+/** Streams for `seconds` (20) and prints a row each second. */
+export async function benchLibwebrtc([secondsText = '20']: readonly string[]): Promise<void> {
+  const gateway = await startGatewayProcess({ isDemo: false });
+  const streamer = await startChromiumStreamer({
+    signallingUrl: gateway.streamerUrl,
+    streamerId: 'chromium',
+  });
+  try {
+    console.log('\nsecond  available kbps  target kbps  sent kbps  fps');
+    for (let second = 1; second <= Number(secondsText); second += 1) {
+      await pause(1000);
+      const stats = await streamer.stats();
+      console.log(`${String(second).padStart(6)}  ${JSON.stringify(stats)}`);
+    }
+    const { health } = await gateway.broadcast('chromium');
+    console.log(JSON.stringify(health));
+  } finally {
+    await streamer.close();
+    await gateway.stop();
+  }
+}

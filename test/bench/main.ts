@@ -1,0 +1,19 @@
+/** `npm run bench -- NAME`: what the gateway costs and how it plays, measured on this machine. */
+import { benchLibwebrtc } from './libwebrtc.ts';
+import { benchPipeline } from './pipeline.ts';
+import { benchWatch } from './watch.ts';
+
+const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  pipeline: benchPipeline,
+  watch: benchWatch,
+  libwebrtc: benchLibwebrtc,
+};
+
+const [name = '', ...args] = process.argv.slice(2);
+const bench = BENCHES[name];
+if (bench === undefined) {
+  console.error(`usage: npm run bench -- ${Object.keys(BENCHES).join(' | ')}`);
+  process.exitCode = 2;
+} else {
+  await bench(args);
+}

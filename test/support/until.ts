@@ -1,0 +1,30 @@
+/** Waits for a condition of another process, which cannot be awaited otherwise. */
+import { pause } from '../../infra/kernel/lifecycle.ts';
+
+const INTERVAL_MS = 100;
+
+/**
+ * Asks `probe` every 100 ms until it gives something; a probe that throws is asked again.
+ *
+ * @throws Error with `what` and the last fault after `timeoutMs`
+ */
+export async function until<T>(
+  what: string,
+  timeoutMs: number,
+  probe: () => T | undefined | false | Promise<T | undefined | false>,
+): Promise<T> {
+  const deadlineMs = performance.now() + timeoutMs;
+  let last: unknown;
+  while (performance.now() < deadlineMs) {
+    try {
+      const value = await probe();
+      if (value !== undefined && value !== false) {
+        return value;
+      }
+    } catch (error) {
+      last = error;
+    }
+    await pause(INTERVAL_MS);
+  }
+  throw new Error(`${what}: not seen within ${timeoutMs} ms`, { cause: last });
+}
