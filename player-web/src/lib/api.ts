@@ -21,6 +21,8 @@ export type Track = {
 export type Broadcast = {
   readonly id: string;
   readonly state: BroadcastState;
+  /** Why, where the gateway knows more than the state says. */
+  readonly reason: string | undefined;
   readonly streamerId: string | undefined;
   readonly sourceKind: string | undefined;
   /** Since when the state holds (Unix ms). */
@@ -77,6 +79,7 @@ export function parseBroadcast(input: unknown): Broadcast | undefined {
   return {
     id,
     state,
+    reason: asText(record['reason']),
     streamerId: asText(source['streamerId']),
     sourceKind: asText(source['kind']),
     sinceMs: asInstant(record['since']),

@@ -13,7 +13,7 @@ import { broadcastIdInPath, fetchBroadcast } from '../lib/api.ts';
 import { byId, make, poll, setText } from '../lib/dom.ts';
 import { formatBitrate, formatMs, UNKNOWN } from '../lib/format.ts';
 
-type Phase = 'waiting' | 'connecting' | 'connected' | 'refused' | 'disconnected' | 'left';
+type Phase = 'waiting' | 'connecting' | 'ready' | 'connected' | 'refused' | 'disconnected' | 'left';
 
 const POLL_MS = 2000;
 /** Messages kept in the log. */
@@ -22,10 +22,16 @@ const MAX_LOG = 100;
 const LABELS: Readonly<Record<Phase, string>> = {
   waiting: 'Waiting',
   connecting: 'Connecting',
+  ready: 'Ready',
   connected: 'Presenting',
   refused: 'Refused',
   disconnected: 'Disconnected',
   left: 'Left',
+};
+
+const RETRY_LABELS: Readonly<Partial<Record<Phase, string>>> = {
+  ready: 'Play',
+  left: 'Take the seat again',
 };
 
 const id = broadcastIdInPath(location.pathname);
@@ -97,6 +103,9 @@ function start(streamerId: string): void {
   peer.addEventListener('playStream', () => {
     setPhase('connected');
   });
+  peer.addEventListener('playStreamRejected', () => {
+    setPhase('ready', 'Ready', 'The browser wants a click before it plays.');
+  });
   peer.addEventListener('webRtcFailed', () => {
     setPhase(
       'disconnected',
@@ -109,8 +118,15 @@ function start(streamerId: string): void {
   });
   peer.addEventListener('webRtcDisconnected', (event) => {
     // A refusal or leaving on purpose closes the connection too; its own text stays.
-    if (phase !== 'refused' && phase !== 'left') {
-      setPhase('disconnected', 'Disconnected', event.data.eventString);
+    if (phase === 'refused' || phase === 'left') {
+      return;
+    }
+    const { eventString, allowClickToReconnect } = event.data;
+    // Epic's library tries again by itself unless it asks for a click.
+    if (allowClickToReconnect) {
+      setPhase('disconnected', 'Disconnected', eventString || 'The connection was closed.');
+    } else {
+      setPhase('connecting', 'Connection lost', 'This page tries again by itself.');
     }
   });
   peer.addEventListener('streamReconnect', () => {
@@ -131,10 +147,11 @@ function setPhase(next: Phase, title?: string, detail?: string): void {
   setText(pill, LABELS[next]);
   const notice = byId('notice', HTMLElement);
   notice.dataset['shown'] = String(title !== undefined);
-  const isStopped = next === 'refused' || next === 'disconnected' || next === 'left';
+  const isStopped =
+    next === 'ready' || next === 'refused' || next === 'disconnected' || next === 'left';
   notice.dataset['busy'] = String(!isStopped);
   retry.hidden = !isStopped || id === undefined;
-  setText(retry, next === 'left' ? 'Take the seat again' : 'Try again');
+  setText(retry, RETRY_LABELS[next] ?? 'Try again');
   if (title !== undefined) {
     setText(byId('notice-title', HTMLElement), title);
     setText(byId('notice-detail', HTMLElement), detail ?? '');
@@ -198,6 +215,10 @@ function setSide(): void {
     }
   });
   retry.addEventListener('click', () => {
+    if (phase === 'ready') {
+      streaming?.play();
+      return;
+    }
     setPhase('connecting', 'Connecting', 'Asking for the presenter\u2019s seat.');
     streaming?.reconnect();
   });

@@ -2,13 +2,13 @@
  * `/watch/{id}`: wires the session to the page and to `window.grandstand`, which the end-to-end
  * tests (and the curious) read. This page never opens a WebSocket: viewers are on HTTP only.
  */
-import { broadcastIdInPath, fetchBroadcast, type BroadcastState } from '../lib/api.ts';
+import { broadcastIdInPath, fetchBroadcast } from '../lib/api.ts';
 import { byId, poll } from '../lib/dom.ts';
 import { startServerClock } from '../lib/serverClock.ts';
 import { AUTO, type EngineKind, type LevelChoice } from './engine.ts';
 import { isNativeSupported, startNative } from './nativeEngine.ts';
 import { startSession, type SessionStats } from './session.ts';
-import { startView } from './view.ts';
+import { startView, type ApiState } from './view.ts';
 
 /** What `window.grandstand` offers on this page. */
 export type GrandstandPage = {
@@ -31,7 +31,7 @@ const video = byId('video', HTMLVideoElement);
 const id = broadcastIdInPath(location.pathname);
 const query = new URLSearchParams(location.search);
 const kinds = availableKinds();
-let api: BroadcastState | 'missing' | 'unreachable' | undefined;
+let api: ApiState = { state: undefined, reason: undefined };
 
 const session = startSession(
   {
@@ -55,17 +55,17 @@ window.grandstand = {
 };
 
 if (id === undefined) {
-  api = 'missing';
+  api = { state: 'missing', reason: undefined };
 } else {
   document.title = `${id} - Grandstand`;
   view.setName(id);
   poll(async () => {
     const answer = await fetchBroadcast(id);
     if (answer.kind === 'ok') {
-      api = answer.value.state;
+      api = { state: answer.value.state, reason: answer.value.reason };
       session.setBroadcast(answer.value.state, answer.value.urls);
     } else {
-      api = answer.kind;
+      api = { state: answer.kind, reason: undefined };
       // An API that is away for a moment says nothing about the media: play on.
       if (answer.kind === 'missing') {
         session.setBroadcast(undefined, undefined);

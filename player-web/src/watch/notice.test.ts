@@ -3,6 +3,7 @@ import { noticeFor, type Situation } from './notice.ts';
 
 const PLAYING: Situation = {
   api: 'live',
+  reason: undefined,
   hasStarted: true,
   stillForMs: 0,
   isPaused: false,
@@ -10,6 +11,16 @@ const PLAYING: Situation = {
 };
 
 describe('noticeFor', () => {
+  it('says why where the gateway knows', () => {
+    const notice = noticeFor({
+      ...PLAYING,
+      api: 'queued',
+      hasStarted: false,
+      reason: 'no worker is free',
+    });
+    expect(notice?.detail).toBe('It starts here by itself. (no worker is free)');
+  });
+
   it.each<[string, Partial<Situation>, string | undefined]>([
     ['playing', {}, undefined],
     ['playing on from the buffer while the source is away', { api: 'interrupted' }, undefined],

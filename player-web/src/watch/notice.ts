@@ -5,6 +5,8 @@ import type { BroadcastState } from '../lib/api.ts';
 export type Situation = {
   /** Of the API; undefined while it has not answered. */
   readonly api: BroadcastState | 'missing' | 'unreachable' | undefined;
+  /** What the API says of it. */
+  readonly reason: string | undefined;
   readonly hasStarted: boolean;
   /** How long playback has made no progress (ms). */
   readonly stillForMs: number;
@@ -18,6 +20,8 @@ export type Notice = { readonly title: string; readonly detail: string; readonly
 
 /** A picture that stands still for less is no news (ms). */
 const STILL_MS = 1200;
+
+const STARTS_BY_ITSELF = 'It starts here by itself.';
 
 /** The notice to show, or undefined while the picture moves. */
 export function noticeFor(situation: Situation): Notice | undefined {
@@ -43,10 +47,10 @@ export function noticeFor(situation: Situation): Notice | undefined {
           isBusy: true,
         };
   }
-  return startNotice(api);
+  return startNotice(api, situation.reason);
 }
 
-function startNotice(api: Situation['api']): Notice {
+function startNotice(api: Situation['api'], reason: string | undefined): Notice {
   switch (api) {
     case 'live':
     case undefined:
@@ -70,7 +74,7 @@ function startNotice(api: Situation['api']): Notice {
     case 'ended':
       return {
         title: 'Waiting for the broadcast',
-        detail: 'It starts here by itself.',
+        detail: reason === undefined ? STARTS_BY_ITSELF : `${STARTS_BY_ITSELF} (${reason})`,
         isBusy: true,
       };
   }

@@ -20,8 +20,14 @@ export type ViewDeps = {
   readonly video: HTMLVideoElement;
   readonly session: Session;
   readonly kinds: readonly EngineKind[];
-  readonly apiState: () => BroadcastState | 'missing' | 'unreachable' | undefined;
+  readonly apiState: () => ApiState;
   readonly rememberChoice: (name: 'player' | 'level', value: string) => void;
+};
+
+/** What the API said last, and why. */
+export type ApiState = {
+  readonly state: BroadcastState | 'missing' | 'unreachable' | undefined;
+  readonly reason: string | undefined;
 };
 
 const REFRESH_MS = 250;
@@ -181,7 +187,7 @@ export function startView(deps: ViewDeps): View {
     showNotice(stats, deps.apiState(), session, video);
     showFacts(stats);
     showLatency(stats, graph);
-    showState(deps.apiState());
+    showState(deps.apiState().state);
     const isPaused = session.isPaused() || session.needsGesture();
     play.dataset['on'] = String(!isPaused);
     play.setAttribute('aria-label', isPaused ? 'Play' : 'Pause');
@@ -202,13 +208,14 @@ export function startView(deps: ViewDeps): View {
 
 function showNotice(
   stats: SessionStats,
-  api: ReturnType<ViewDeps['apiState']>,
+  api: ApiState,
   session: Session,
   video: HTMLVideoElement,
 ): void {
   const notice = byId('notice', HTMLElement);
   const shown = noticeFor({
-    api,
+    api: api.state,
+    reason: api.reason,
     hasStarted: stats.hasStarted,
     stillForMs: video.paused && !session.isPaused() ? Number.POSITIVE_INFINITY : stats.stillForMs,
     isPaused: session.isPaused(),
@@ -247,7 +254,7 @@ function showLatency(stats: SessionStats, graph: LatencyGraph): void {
   graph.add(performance.now(), stats.smoothLatencyMs, stats.targetMs);
 }
 
-function showState(api: ReturnType<ViewDeps['apiState']>): void {
+function showState(api: ApiState['state']): void {
   const pill = byId('state', HTMLElement);
   const isState = api !== undefined && api !== 'missing' && api !== 'unreachable';
   pill.dataset['state'] = isState ? api : 'idle';
