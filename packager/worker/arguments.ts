@@ -1,0 +1,121 @@
+/**
+ * ffmpeg's command line, pure: one input (the contribution feed on stdin), decoded once, split to
+ * the ladder, and one output per track. Flags and their reasons were measured with ffmpeg 5.1
+ * (media-facts B.2, B.4). Starting the process is ffmpeg.ts's part.
+ */
+import type { Grid } from '../../infra/kernel/grid.ts';
+import { formatSeconds } from '../../infra/kernel/time.ts';
+import type { AudioRung, Ladder, VideoRung } from '../../infra/kernel/wire.ts';
+import { type EncoderChoice, videoEncoderArguments } from './encoder.ts';
+import type { StartPoint } from './startPoint.ts';
+
+/** A command line in the pieces that fluent-ffmpeg takes. */
+export type FfmpegArguments = {
+  /** Global and input options, before `-i`. */
+  readonly input: readonly string[];
+  readonly filter: string;
+  readonly outputs: readonly {
+    readonly track: string;
+    readonly options: readonly string[];
+    readonly target: string;
+  }[];
+};
+
+/** What a command line is made of. */
+export type FfmpegJob = {
+  readonly encoder: EncoderChoice;
+  readonly ladder: Ladder;
+  readonly grid: Grid;
+  readonly start: StartPoint;
+  /** Where a track's bytes go, as an ffmpeg URL. */
+  readonly targetOf: (track: string) => string;
+};
+
+/**
+ * `nobuffer`, `low_delay` and one decoder thread take three frames off the delay (a frame-threaded
+ * decoder holds a frame per further thread); probing is off since the feed's header says it all.
+ */
+const INPUT = [
+  ...['-hide_banner', '-nostats', '-nostdin', '-loglevel', 'repeat+level+warning'],
+  ...['-filter_complex_threads', '1', '-copyts'],
+  ...['-fflags', '+nobuffer', '-flags', 'low_delay', '-threads', '1'],
+  ...['-analyzeduration', '0', '-probesize', '32', '-fpsprobesize', '0', '-f', 'matroska'],
+];
+
+/**
+ * One-sample fragments at once, absolute `tfdt` (`frag_discont`; without it time starts at 0), no
+ * edit list, no metadata of the source: the header depends on encoder and ladder alone, so every
+ * worker writes the same bytes.
+ */
+const CONTAINER = [
+  ...['-map_metadata', '-1', '-flush_packets', '1', '-muxdelay', '0', '-muxpreload', '0'],
+  ...['-f', 'mp4', '-movflags', 'cmaf+frag_every_frame+frag_discont+skip_trailer'],
+];
+
+/** The command line of one encoder run. */
+export function ffmpegArguments(job: FfmpegJob): FfmpegArguments {
+  const { ladder, targetOf } = job;
+  return {
+    input: INPUT,
+    filter: filterGraph(job),
+    outputs: [
+      ...ladder.video.map((rung) => ({
+        track: rung.name,
+        options: videoOutput(job, rung),
+        target: targetOf(rung.name),
+      })),
+      ...ladder.audio.map((rung) => ({
+        track: rung.name,
+        options: audioOutput(rung),
+        target: targetOf(rung.name),
+      })),
+    ],
+  };
+}
+
+function filterGraph({ ladder, grid, start }: FfmpegJob): string {
+  const splits = ladder.video.map((rung) => `[s_${label(rung)}]`);
+  return [
+    // The first frame is exactly T0 and every slot after it is filled (media-facts, "Settled since").
+    `[0:v]fps=${grid.fps}:start_time=${formatSeconds(start.t0Ms, 1000)}` +
+      `,split=${splits.length}${splits.join('')}`,
+    ...ladder.video.map((rung) => `[s_${label(rung)}]${fit(rung)}[${label(rung)}]`),
+    // Soft correction up to 480 samples per second follows drift within 3 ms; `first_pts` cuts or
+    // pads so that AAC frames lie on the multiples of 1024 samples since 1970.
+    ...ladder.audio.map(
+      (rung) =>
+        `[0:a]aresample=48000:async=480:first_pts=${start.audioTicks}` +
+        `,aformat=sample_fmts=fltp:channel_layouts=stereo[${label(rung)}]`,
+    ),
+  ].join(';');
+}
+
+/** Any source size into the rung's: fitted in, centred, padded with black. */
+function fit({ width, height }: VideoRung): string {
+  const size = `w=${width}:h=${height}`;
+  return (
+    `scale=${size}:force_original_aspect_ratio=decrease:force_divisible_by=2:flags=bilinear:out_range=tv` +
+    `,pad=${size}:x=(ow-iw)/2:y=(oh-ih)/2,setsar=1,format=yuv420p`
+  );
+}
+
+function videoOutput({ encoder, grid }: FfmpegJob, rung: VideoRung): string[] {
+  return [
+    ...['-map', `[${label(rung)}]`],
+    ...videoEncoderArguments(encoder, rung, grid),
+    ...['-video_track_timescale', '90000'],
+    ...CONTAINER,
+  ];
+}
+
+function audioOutput(rung: AudioRung): string[] {
+  return [
+    ...['-map', `[${label(rung)}]`, '-c:a', 'aac', '-b:a', `${rung.bitrateBps}`],
+    ...CONTAINER,
+  ];
+}
+
+/** A link label: letters, digits and underscores only. */
+function label({ name }: { readonly name: string }): string {
+  return name.replaceAll('-', '_');
+}

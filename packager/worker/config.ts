@@ -1,0 +1,42 @@
+/** Configuration of the worker role: which encoder, which ffmpeg, and how patient supervision is. */
+import { z } from 'zod';
+
+/** x264 presets that keep up with a live ladder, fastest first. */
+export const X264_PRESETS = ['ultrafast', 'superfast', 'veryfast', 'faster', 'fast'] as const;
+
+/** One x264 preset. */
+export type X264Preset = (typeof X264_PRESETS)[number];
+
+/** Schema of the `worker` section. */
+export const workerConfigSchema = z.strictObject({
+  ffmpegPath: z.string().min(1).default('ffmpeg').describe('ffmpeg executable, 5.1 or later.'),
+  encoder: z
+    .enum(['auto', 'h264_nvenc', 'libx264'])
+    .default('auto')
+    .describe('Video encoder; auto takes h264_nvenc where a probe encode succeeds, else libx264.'),
+  x264Preset: z
+    .enum(['auto', ...X264_PRESETS])
+    .default('auto')
+    .describe('libx264 preset; auto fits it to the cores: 2 ultrafast, 4 superfast, 8 veryfast.'),
+  concurrency: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(2)
+    .describe('Transcode jobs at once; each is one ffmpeg with the whole ladder.'),
+  startLeadMs: z
+    .int()
+    .min(200)
+    .max(5000)
+    .default(700)
+    .describe('An encoder starts at the first segment at least this far past the feed (ms).'),
+  silentMs: z
+    .int()
+    .min(1000)
+    .max(30_000)
+    .default(3000)
+    .describe('An encoder or feed that says nothing for this long is restarted (ms).'),
+});
+
+/** Configuration of the worker. */
+export type WorkerConfig = Readonly<z.output<typeof workerConfigSchema>>;

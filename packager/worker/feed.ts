@@ -1,0 +1,52 @@
+/** Opens the contribution feed: live Matroska over HTTP from whichever ingest has it. */
+import { get, type IncomingMessage } from 'node:http';
+import { errorText, GatewayError } from '../../infra/kernel/errors.ts';
+import type { Secret } from '../../infra/kernel/secret.ts';
+import { type UnixMs, unixMs } from '../../infra/kernel/time.ts';
+import { FEED_NEWEST_HEADER } from '../../infra/kernel/wire.ts';
+
+/** A feed that is being read, and the newest stamp in it at the join. */
+export type OpenFeed = { readonly body: IncomingMessage; readonly newestMs: UnixMs };
+
+const CONNECT_TIMEOUT_MS = 5000;
+
+/**
+ * Joins the feed at `url`. The caller destroys `body`.
+ *
+ * @throws GatewayError `feed_unavailable` (no ingest, no picture yet), `unauthorized`, `bad_media`
+ */
+export async function openFeed(url: string, token: Secret, signal: AbortSignal): Promise<OpenFeed> {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const request = get(url, {
+      agent: false,
+      signal,
+      timeout: CONNECT_TIMEOUT_MS,
+      headers: { authorization: `Bearer ${token.reveal()}` },
+    });
+    request.once('timeout', () => {
+      request.destroy(new Error(`no answer in ${CONNECT_TIMEOUT_MS} ms`));
+    });
+    request.once('error', (error) => {
+      reject(new GatewayError('feed_unavailable', `feed: ${errorText(error)}`, { cause: error }));
+    });
+    request.once('response', (answer) => {
+      request.setTimeout(0);
+      resolve(answer);
+    });
+  });
+  const header = response.headers[FEED_NEWEST_HEADER];
+  const newestMs = typeof header === 'string' && header !== '' ? Number(header) : Number.NaN;
+  if (response.statusCode === 200 && Number.isFinite(newestMs)) {
+    return { body: response, newestMs: unixMs(newestMs) };
+  }
+  response.destroy();
+  const status = response.statusCode ?? 0;
+  switch (status) {
+    case 200:
+      throw new GatewayError('bad_media', `feed without a valid ${FEED_NEWEST_HEADER} header`);
+    case 401:
+      throw new GatewayError('unauthorized', 'the feed refused the internal token (401)');
+    default:
+      throw new GatewayError('feed_unavailable', `feed not ready (${status})`);
+  }
+}

@@ -1,0 +1,45 @@
+/** Where an encoder run starts on the grid (architecture §2). Pure. */
+import type { Grid } from '../../infra/kernel/grid.ts';
+import {
+  AUDIO_TIMESCALE,
+  rescale,
+  type Ticks,
+  ticks,
+  type UnixMs,
+  unixMs,
+  VIDEO_TIMESCALE,
+} from '../../infra/kernel/time.ts';
+
+/** Samples of an AAC-LC frame (ISO/IEC 14496-3 §4.5.1.1). */
+export const AAC_FRAME_TICKS = 1024;
+
+/** Start of an encoder run: every track begins in the segment that starts at `t0Ms`. */
+export type StartPoint = {
+  /** T0, a multiple of the segment duration. */
+  readonly t0Ms: UnixMs;
+  /** First decode time of every video track (90 kHz): T0 exactly. */
+  readonly videoTicks: Ticks;
+  /** K, first decode time of the audio track (48 kHz): T0 rounded up to a multiple of 1024. */
+  readonly audioTicks: Ticks;
+};
+
+/**
+ * T0 is the first multiple of the segment duration at least `leadMs` past the newest stamp in the
+ * feed (not past the worker's own clock), and never before `notBeforeMs`, the end of what this job
+ * has already published.
+ */
+export function startPoint(
+  newestMs: UnixMs,
+  grid: Pick<Grid, 'segmentMs'>,
+  leadMs: number,
+  notBeforeMs = 0,
+): StartPoint {
+  const msn = Math.ceil(Math.max(newestMs + leadMs, notBeforeMs) / grid.segmentMs);
+  const t0Ms = msn * grid.segmentMs;
+  const audioStart = rescale(t0Ms, 1000, AUDIO_TIMESCALE, 'ceil');
+  return {
+    t0Ms: unixMs(t0Ms),
+    videoTicks: rescale(t0Ms, 1000, VIDEO_TIMESCALE, 'ceil'),
+    audioTicks: ticks(Math.ceil(audioStart / AAC_FRAME_TICKS) * AAC_FRAME_TICKS),
+  };
+}

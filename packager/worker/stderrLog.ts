@@ -1,0 +1,66 @@
+/**
+ * ffmpeg's stderr as log lines: levelled, repeated lines counted, at most a few texts a second.
+ * The last lines in full are kept by the child's supervision, for its error.
+ */
+import type { Logger } from '../../infra/kernel/logger.ts';
+
+/** Texts reported per flush; the rest is only counted. */
+const MAX_TEXTS = 5;
+/** Texts told apart between flushes. */
+const MAX_KNOWN = 64;
+
+/** A line of `-loglevel level+…` without its context address. */
+export function parseStderrLine(line: string): { level: 'warn' | 'debug'; text: string } {
+  const match = /^(?:\[([^\]]{1,80}) @ 0x[0-9a-f]+\] )?(?:\[(\w+)\] )?/.exec(line);
+  const [prefix, context, level] = match ?? [''];
+  const isFault = level === 'error' || level === 'fatal' || level === 'panic';
+  return {
+    level: isFault ? 'warn' : 'debug',
+    text: `${context === undefined ? '' : `${context}: `}${line.slice(prefix.length)}`.slice(
+      0,
+      300,
+    ),
+  };
+}
+
+/** Collects lines; whoever owns the timer calls `flush` each second. */
+export class StderrLog {
+  readonly #logger: Logger;
+  readonly #counts = new Map<string, { readonly level: 'warn' | 'debug'; count: number }>();
+  #suppressed = 0;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  push(line: string): void {
+    const { level, text } = parseStderrLine(line);
+    const key = text.replaceAll(/\d+/g, '#');
+    const known = this.#counts.get(key);
+    if (known !== undefined) {
+      known.count += 1;
+    } else if (this.#counts.size < MAX_KNOWN) {
+      this.#counts.set(key, { level, count: 1 });
+    } else {
+      this.#suppressed += 1;
+    }
+  }
+
+  /** Reports what was pushed since the last flush. */
+  flush(): void {
+    let reported = 0;
+    for (const [text, { level, count }] of this.#counts) {
+      if (reported < MAX_TEXTS) {
+        this.#logger[level]({ text, count }, 'ffmpeg says');
+      } else {
+        this.#suppressed += count;
+      }
+      reported += 1;
+    }
+    if (this.#suppressed > 0) {
+      this.#logger.debug({ lines: this.#suppressed }, 'ffmpeg says more');
+    }
+    this.#counts.clear();
+    this.#suppressed = 0;
+  }
+}

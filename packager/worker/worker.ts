@@ -1,0 +1,202 @@
+/**
+ * A transcode job: joins the feed of a broadcast, keeps an encoder running on it, publishes its
+ * tracks to every origin, and says each second how it goes. Leaves queues and locks to the
+ * kernel's jobs, which call `run` and abort it.
+ */
+import type { Clock } from '../../infra/kernel/broadcastClock.ts';
+import type { Directory, StatusBoard } from '../../infra/kernel/directory.ts';
+import { errorText, GatewayError } from '../../infra/kernel/errors.ts';
+import { backoffMs, pause } from '../../infra/kernel/lifecycle.ts';
+import type { Logger } from '../../infra/kernel/logger.ts';
+import type { Metrics } from '../../infra/kernel/metrics.ts';
+import type { Secret } from '../../infra/kernel/secret.ts';
+import { unixMsFromTicks, ticks, VIDEO_TIMESCALE } from '../../infra/kernel/time.ts';
+import { type Epoch, formatEpoch, type TranscodeJob } from '../../infra/kernel/wire.ts';
+import type { WorkerConfig } from './config.ts';
+import type { EncoderChoice } from './encoder.ts';
+import { runEncoder } from './encoderRun.ts';
+import { openFeed } from './feed.ts';
+import { JobStatus } from './jobStatus.ts';
+import { keptBytesOf, type PublishedTrack, startPublishing } from './publishing.ts';
+import type { CutEvent } from './trackCutter.ts';
+import { TrackLog } from './trackLog.ts';
+
+/** What a worker is given. */
+export type WorkerDeps = {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly directory: Pick<Directory, 'feedOf' | 'origins'>;
+  readonly board: Pick<StatusBoard, 'reportTranscode'>;
+  readonly internalToken: Secret;
+  readonly encoder: EncoderChoice;
+};
+
+/** Runs transcode jobs. */
+export type TranscodeWorker = {
+  /**
+   * Transcodes until `signal` aborts; restarts what fails.
+   *
+   * @throws GatewayError `fenced` when an origin follows a newer epoch of this job, `bad_init`
+   *   when the encoder's header changed, which only a new epoch may publish
+   */
+  run(job: TranscodeJob, epoch: Epoch, signal: AbortSignal): Promise<void>;
+};
+
+const REPORT_INTERVAL_MS = 1000;
+/** A feed that is not there is asked for again after this long and up to as much again. */
+const FEED_RETRY_MS = 300;
+/** A run that lived this long starts the back-off anew. */
+const HEALTHY_RUN_MS = 10_000;
+
+/** Makes a worker; nothing runs until `run`. */
+export function createWorker(deps: WorkerDeps, config: WorkerConfig): TranscodeWorker {
+  return {
+    async run(job, epoch, signal) {
+      const logger = deps.logger.child({ broadcast: job.broadcast.id, slot: job.slot });
+      const fatal = new AbortController();
+      const tracks = tracksOf(job);
+      const status = new JobStatus(deps.encoder, formatEpoch(epoch), job.broadcast.grid.fps);
+      const publishing = startPublishing({ ...deps, logger }, { job, epoch, tracks }, (error) => {
+        fatal.abort(error);
+      });
+      const report = setInterval(() => {
+        const text = status.render(deps.clock.nowMs(), publishing.fault());
+        deps.board.reportTranscode(job.broadcast.id, text).catch((error: unknown) => {
+          logger.debug({ error: errorText(error) }, 'status not reported');
+        });
+      }, REPORT_INTERVAL_MS);
+      const context: JobContext = {
+        deps: { ...deps, logger },
+        ...{ config, job, tracks, status },
+        fail: (error) => {
+          fatal.abort(error);
+        },
+      };
+      try {
+        await keepEncoding(context, AbortSignal.any([signal, fatal.signal]));
+      } finally {
+        tracks.forEach((track) => {
+          track.log.close();
+        });
+        await publishing.finish();
+        clearInterval(report);
+      }
+      if (fatal.signal.aborted) {
+        throw fatal.signal.reason as GatewayError;
+      }
+    },
+  };
+}
+
+type JobContext = {
+  readonly deps: WorkerDeps;
+  readonly config: WorkerConfig;
+  readonly job: TranscodeJob;
+  readonly tracks: readonly PublishedTrack[];
+  readonly status: JobStatus;
+  /** Ends the job for good. */
+  readonly fail: (error: GatewayError) => void;
+};
+
+function tracksOf({ broadcast: { ladder } }: TranscodeJob): PublishedTrack[] {
+  const rungs = [...ladder.video, ...ladder.audio];
+  const totalBps = rungs.reduce((sum, rung) => sum + rung.bitrateBps, 0);
+  return rungs.map((rung, index) => ({
+    name: rung.name,
+    kind: index < ladder.video.length ? 'video' : 'audio',
+    log: new TrackLog(keptBytesOf(rung.bitrateBps, totalBps)),
+  }));
+}
+
+/** Run after run until `signal` aborts. */
+async function keepEncoding(context: JobContext, signal: AbortSignal): Promise<void> {
+  const { deps, status } = context;
+  const restarts = deps.metrics.counter(
+    'grandstand_worker_encoder_restarts_total',
+    'Encoders that were started again',
+  );
+  let attempt = 0;
+  while (!signal.aborted) {
+    const startedMs = performance.now();
+    try {
+      const reason = await encodeOnce(context, signal);
+      if (isAborted(signal)) {
+        return;
+      }
+      deps.logger.info({ reason }, 'encoder stopped');
+      status.restarting(reason);
+      attempt = 0;
+    } catch (error) {
+      if (isAborted(signal)) {
+        return;
+      }
+      if (isAbsence(error)) {
+        status.waiting(errorText(error));
+        await pause(FEED_RETRY_MS * (1 + Math.random()), signal);
+        continue;
+      }
+      attempt = performance.now() - startedMs > HEALTHY_RUN_MS ? 0 : attempt + 1;
+      deps.logger.warn({ error: errorText(error) }, 'encoder failed, starting it again');
+      status.restarting(errorText(error));
+    }
+    restarts.add();
+    await pause(backoffMs(attempt), signal);
+  }
+}
+
+/** Joins the feed and encodes it; gives why it ended. */
+async function encodeOnce(context: JobContext, signal: AbortSignal): Promise<string> {
+  const { deps, config, job, tracks, status } = context;
+  const location = await deps.directory.feedOf(job.broadcast.id);
+  if (location === undefined) {
+    throw new GatewayError('feed_unavailable', 'no ingest has a feed of this broadcast');
+  }
+  const feed = await openFeed(location.url, deps.internalToken, signal);
+  for (const track of tracks) {
+    track.log.beginRun();
+  }
+  try {
+    const options = {
+      ...{ logger: deps.logger, clock: deps.clock, encoder: deps.encoder, config, feed },
+      broadcast: job.broadcast,
+      notBeforeMs: status.publishedUntilMs,
+      onTrack: (name: string, event: CutEvent) => {
+        takeTrack(context, name, event);
+      },
+    };
+    return await runEncoder(options, signal);
+  } finally {
+    for (const track of tracks) {
+      track.log.endRun();
+    }
+  }
+}
+
+function takeTrack({ tracks, status, fail }: JobContext, name: string, event: CutEvent): void {
+  const track = tracks.find((candidate) => candidate.name === name);
+  if (track === undefined) {
+    return;
+  }
+  if (event.kind === 'init') {
+    if (!track.log.acceptInit(event.bytes)) {
+      const text = `${name}: the encoder's header changed; a new epoch must publish it`;
+      fail(new GatewayError('bad_init', text, { subject: name }));
+    }
+    return;
+  }
+  track.log.append(event.fragment);
+  if (track === tracks[0]) {
+    status.encoded(unixMsFromTicks(ticks(event.fragment.endTicks), VIDEO_TIMESCALE));
+  }
+}
+
+/** Whether nothing is wrong here: there is only no feed yet. */
+function isAbsence(error: unknown): boolean {
+  return error instanceof GatewayError && error.code === 'feed_unavailable';
+}
+
+// A call, since TypeScript takes `signal.aborted` for settled after the loop's own check.
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
