@@ -31,6 +31,8 @@ type Fixture = {
   readonly video: { readonly data: Uint8Array; readonly isKeyframe: boolean }[];
   readonly audio: Uint8Array[];
   readonly decoderConfiguration: Uint8Array;
+  /** The same scene at half the size. */
+  readonly small: Omit<Fixture, 'audio' | 'small'>;
 };
 
 let fixture: Fixture;
@@ -40,21 +42,33 @@ beforeAll(async () => {
   try {
     const run = promisify(execFile);
     const h264 = join(folder, 'v.h264');
+    const smallH264 = join(folder, 'small.h264');
     const opus = join(folder, 'a.ogg');
     const input =
       '-v error -f lavfi -i testsrc2=size=320x180:rate=30 -f lavfi -i sine=sample_rate=48000';
     const video =
       '-map 0:v -t 3 -c:v libx264 -preset ultrafast -tune zerolatency -g 30 -bsf:v h264_metadata=aud=insert';
     const audio = '-map 1:a -t 3 -ac 2 -c:a libopus -application lowdelay';
-    await run('ffmpeg', [...`${input} ${video}`.split(' '), h264, ...audio.split(' '), opus]);
-    fixture = { ...splitH264(await readFile(h264)), audio: splitOgg(await readFile(opus)) };
+    await run('ffmpeg', [
+      ...`${input} ${video}`.split(' '),
+      h264,
+      ...`${video} -s 160x90`.split(' '),
+      smallH264,
+      ...audio.split(' '),
+      opus,
+    ]);
+    fixture = {
+      ...splitH264(await readFile(h264)),
+      audio: splitOgg(await readFile(opus)),
+      small: splitH264(await readFile(smallH264)),
+    };
   } finally {
     await rm(folder, { recursive: true });
   }
 });
 
 /** Annex B with access unit delimiters to AVCC access units, and the record of its parameter sets. */
-function splitH264(file: Buffer): Omit<Fixture, 'audio'> {
+function splitH264(file: Buffer): Fixture['small'] {
   const units: { nals: Buffer[]; isKeyframe: boolean }[] = [];
   let sps: Buffer = Buffer.alloc(0);
   let pps: Buffer = Buffer.alloc(0);
@@ -304,6 +318,21 @@ describe('the feed, read by ffmpeg', () => {
     const samples = await ffmpegOutput(bytes, ['-map', '0:a', '-f', 's16le', 'pipe:1']);
     expect(samples.length).toBe(stamps.length * 960 * 4);
     expect(samples.every((byte) => byte === 0)).toBe(true);
+  });
+
+  it('goes on in the same track when only the resolution changes', async () => {
+    begin();
+    send(0, 10);
+    const feed = open().then(body);
+    await new Promise((resolve) => server.once('request', resolve));
+    const { video, decoderConfiguration } = fixture.small;
+    contribution.videoParameters({ codec: 'h264', width: 160, height: 90, decoderConfiguration });
+    send(10, 30);
+    fixture.video.splice(30, 30, ...video.slice(30, 60));
+    send(30, 60);
+    contribution.endSource('end of the test');
+    const decode = '-map 0:v -vf scale=64:64 -fps_mode passthrough -enc_time_base 1:10000';
+    expect(await ffmpegPts(await feed, decode)).toEqual(range(0, 60).map(frameUnits));
   });
 
   it('asks for a keyframe past the join cache and starts the reader at it', async () => {

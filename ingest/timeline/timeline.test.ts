@@ -300,9 +300,7 @@ describe('whatever arrives', () => {
             timeline.endSource();
           } else if (what === 'report') {
             const ntpMs = unixMs(nowMs + errorMs);
-            units.push(
-              ...timeline.senderReport({ kind: kind, rtpTime, ntpMs, arrivedMs }),
-            );
+            units.push(...timeline.senderReport({ kind: kind, rtpTime, ntpMs, arrivedMs }));
           } else {
             const data = Uint8Array.of(0xfc, 0);
             units.push(
