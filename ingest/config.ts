@@ -1,0 +1,69 @@
+/** Configuration of the ingest role. Every field is optional in the file; defaults are here. */
+import { z } from 'zod';
+
+/** Schema of the `ingest` section. */
+export const ingestConfigSchema = z.strictObject({
+  feedback: z
+    .enum(['transport-cc', 'remb', 'none'])
+    .default('transport-cc')
+    .describe(
+      'Congestion feedback to the streamer: transport-cc (its own estimate), remb (maxBitrateBps is granted outright), none (it ramps up by 8 % a second).',
+    ),
+  startBitrateBps: z
+    .int()
+    .min(0)
+    .default(4_000_000)
+    .describe(
+      'Bitrate at which the streamer is asked to start (bit/s); 0 leaves it to the streamer.',
+    ),
+  minBitrateBps: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('Floor that the streamer is asked to keep (bit/s); 0 for none.'),
+  maxBitrateBps: z
+    .int()
+    .min(100_000)
+    .default(20_000_000)
+    .describe('Most that the streamer is asked to send (bit/s).'),
+  reorderMs: z
+    .int()
+    .min(20)
+    .max(1000)
+    .default(200)
+    .describe('How long a lost video packet is waited for before its picture is given up (ms).'),
+  keyframeThrottleMs: z
+    .int()
+    .min(100)
+    .max(10_000)
+    .default(300)
+    .describe('Least time between keyframe requests (ms); 1000 is kinder to Pixel Streaming 1.'),
+  mediaTimeoutMs: z
+    .int()
+    .min(1000)
+    .default(3000)
+    .describe('Silence of the picture after which the ingest subscribes anew (ms).'),
+  connectTimeoutMs: z
+    .int()
+    .min(1000)
+    .default(10_000)
+    .describe('Time from subscribing to the first picture before the ingest tries anew (ms).'),
+  hostAddresses: z
+    .array(z.union([z.ipv4(), z.ipv6()]))
+    .max(16)
+    .default(['127.0.0.1'])
+    .describe('Addresses offered to the streamer besides those of the network interfaces.'),
+  udpPortRange: z
+    .tuple([z.int().min(1024).max(65_535), z.int().min(1024).max(65_535)])
+    .refine(([low, high]) => low < high, { message: 'the first port must be below the second' })
+    .optional()
+    .describe('UDP ports for WebRTC, lowest and highest; any free port when left out.'),
+  receiveBufferBytes: z
+    .int()
+    .min(65_536)
+    .default(4 * 1024 * 1024)
+    .describe('UDP receive buffer (bytes); the kernel limits it to net.core.rmem_max.'),
+});
+
+/** Configuration of the ingest role. */
+export type IngestConfig = Readonly<z.output<typeof ingestConfigSchema>>;

@@ -1,0 +1,386 @@
+/**
+ * One broadcast's ingest while its job runs: keeps a signalling connection and a peer alive, moves
+ * what the peer receives into the contribution, watches that media comes, and tells the board.
+ * Everything that fails is tried again, with one back-off per layer, until the job's signal aborts.
+ */
+import type { Clock } from '../infra/kernel/broadcastClock.ts';
+import type { Directory, StatusBoard } from '../infra/kernel/directory.ts';
+import { errorText } from '../infra/kernel/errors.ts';
+import { backoffMs, pause } from '../infra/kernel/lifecycle.ts';
+import type { Logger } from '../infra/kernel/logger.ts';
+import type { Metrics } from '../infra/kernel/metrics.ts';
+import type { Secret } from '../infra/kernel/secret.ts';
+import { unixMs } from '../infra/kernel/time.ts';
+import { type Broadcast, type Epoch, feedPath, type IngestStatus } from '../infra/kernel/wire.ts';
+import type { IngestConfig } from './config.ts';
+import { type Contribution, createContribution } from './contribution.ts';
+import {
+  connectSignalling,
+  type SignallingClient,
+  type SignallingTarget,
+} from './pixelstreaming/signallingClient.ts';
+import type { SubscriptionEvent } from './pixelstreaming/subscription.ts';
+import { monotonicMs, type PeerEvent, type PeerStats } from './webrtc/messages.ts';
+import { createPeerThread, type PeerThread, type RemotePeer } from './webrtc/peerThread.ts';
+
+/** What the ingest is given. */
+export type IngestDeps = {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly directory: Pick<Directory, 'signallingServers'>;
+  readonly board: Pick<StatusBoard, 'announceFeed' | 'withdrawFeed' | 'reportIngest'>;
+  readonly internalToken: Secret;
+  /** Base URL of this process's internal listener. */
+  readonly internalBaseUrl: string;
+};
+
+const WATCH_EVERY_MS = 250;
+const REPORT_EVERY_MS = 1000;
+const COUNTERS = ['framesIn', 'framesDamaged', 'plisSent', 'nacksSent', 'packetsLost'] as const;
+
+type Counts = Record<(typeof COUNTERS)[number], number>;
+
+/** State of the present peer. */
+type Active = {
+  readonly peer: RemotePeer;
+  readonly openedMs: number;
+  pictureMs: number | undefined;
+  hasAudio: boolean;
+  hasBegun: boolean;
+  last: PeerStats | undefined;
+};
+
+/** One job's run. */
+export class IngestSession {
+  readonly contribution: Contribution;
+  readonly #deps: IngestDeps;
+  readonly #config: IngestConfig;
+  readonly #broadcast: Broadcast;
+  readonly #epoch: Epoch;
+  readonly #logger: Logger;
+  readonly #thread: PeerThread;
+  readonly #total: Counts = {
+    framesIn: 0,
+    framesDamaged: 0,
+    plisSent: 0,
+    nacksSent: 0,
+    packetsLost: 0,
+  };
+  #client: SignallingClient | undefined;
+  #active: Active | undefined;
+  #hadPicture = false;
+  #isSubscribed = false;
+  #reason: string | undefined = 'starting';
+  #bitrateBps: number | undefined;
+  #isAnnounced = false;
+  #isReporting = false;
+  #boardFault: string | undefined;
+
+  constructor(
+    deps: IngestDeps,
+    config: IngestConfig,
+    job: { readonly broadcast: Broadcast; readonly epoch: Epoch },
+  ) {
+    this.#deps = deps;
+    this.#config = config;
+    this.#broadcast = job.broadcast;
+    this.#epoch = job.epoch;
+    this.#logger = deps.logger.child({ broadcast: job.broadcast.id });
+    this.#thread = createPeerThread({ logger: this.#logger }, config);
+    this.contribution = createContribution(
+      {
+        ...deps,
+        requestKeyframe: (reason) => {
+          this.#logger.debug({ reason }, 'keyframe requested');
+          this.#active?.peer.requestKeyframe();
+        },
+      },
+      { broadcastId: job.broadcast.id },
+    );
+  }
+
+  /** Runs until `signal` aborts; never rejects for a fault of a peer or a server. */
+  async run(signal: AbortSignal): Promise<void> {
+    const watching = setInterval(() => this.#watch(), WATCH_EVERY_MS);
+    const reporting = setInterval(() => void this.#report(), REPORT_EVERY_MS);
+    try {
+      for (let attempt = 0; !signal.aborted; attempt += 1) {
+        const startedMs = monotonicMs();
+        await this.#connectOnce(signal);
+        // A connection that lasted was not a failed attempt.
+        attempt = monotonicMs() - startedMs > 10_000 ? 0 : attempt;
+        await pause(backoffMs(attempt), signal);
+      }
+    } finally {
+      clearInterval(watching);
+      clearInterval(reporting);
+      this.#endPeer('the job ended');
+      await this.#thread.close('the job ended');
+      await this.contribution.close('the job ended');
+      await this.#withdraw();
+    }
+  }
+
+  async #connectOnce(signal: AbortSignal): Promise<void> {
+    const target = await this.#target();
+    if (target === undefined) {
+      this.#say('no signalling server is up');
+      return;
+    }
+    const client = connectSignalling(
+      { logger: this.#logger },
+      target,
+      (event) => this.#onSignalling(event),
+      signal,
+    );
+    this.#client = client;
+    const reason = await client.ended;
+    this.#client = undefined;
+    this.#isSubscribed = false;
+    this.#endPeer(reason);
+    this.#say(reason);
+  }
+
+  async #target(): Promise<SignallingTarget | undefined> {
+    const { streamerId, url } = this.#broadcast.source;
+    if (url !== undefined) {
+      return { url, streamerId, token: undefined };
+    }
+    try {
+      const [server] = await this.#deps.directory.signallingServers();
+      return server === undefined
+        ? undefined
+        : { url: `${server}/signalling`, streamerId, token: this.#deps.internalToken };
+    } catch (error) {
+      this.#say(`signalling servers cannot be looked up: ${errorText(error)}`);
+      return undefined;
+    }
+  }
+
+  #onSignalling(event: SubscriptionEvent): void {
+    switch (event.kind) {
+      case 'waiting':
+        this.#say(event.reason);
+        break;
+      case 'subscribed':
+        this.#isSubscribed = true;
+        this.#logger.info({ streamerId: event.streamerId }, 'subscribed to the streamer');
+        break;
+      case 'offer':
+        this.#endPeer('the streamer offered a new peer');
+        this.#openPeer(event);
+        break;
+      case 'candidate':
+        this.#active?.peer.addCandidate(event.candidate);
+        break;
+      case 'lost':
+        this.#isSubscribed = false;
+        this.#endPeer(event.reason);
+        this.#say(event.reason);
+        break;
+    }
+  }
+
+  #openPeer(offer: Extract<SubscriptionEvent, { kind: 'offer' }>): void {
+    const peer = this.#thread.open(offer.sdp, offer.iceServers, (event) => {
+      if (this.#active?.peer === peer) {
+        this.#onPeer(this.#active, event);
+      }
+    });
+    this.#active = {
+      peer,
+      openedMs: monotonicMs(),
+      pictureMs: undefined,
+      hasAudio: false,
+      hasBegun: false,
+      last: undefined,
+    };
+  }
+
+  #onPeer(active: Active, event: PeerEvent): void {
+    switch (event.kind) {
+      case 'answer': {
+        const { minBitrateBps, maxBitrateBps } = this.#config;
+        active.hasAudio = event.hasAudio;
+        this.#client?.answer(event.sdp, { minBitrateBps, maxBitrateBps });
+        break;
+      }
+      case 'candidate':
+        this.#client?.candidate(event.candidate);
+        break;
+      case 'connected':
+        this.#logger.info({}, 'peer connected');
+        break;
+      case 'restarted':
+        active.hasBegun = false;
+        break;
+      case 'stats':
+        this.#count(active, event.stats);
+        break;
+      case 'ended':
+        this.#logger.warn({ code: event.code, reason: event.reason }, 'peer ended');
+        this.#client?.resubscribe(event.reason);
+        break;
+      case 'parameters':
+      case 'unit':
+      case 'report':
+        this.#onMedia(active, event);
+        break;
+    }
+  }
+
+  #onMedia(
+    active: Active,
+    event: Extract<PeerEvent, { kind: 'parameters' | 'unit' | 'report' }>,
+  ): void {
+    if (!active.hasBegun) {
+      active.hasBegun = true;
+      this.contribution.beginSource({ hasAudio: active.hasAudio });
+    }
+    if (event.kind === 'parameters') {
+      const { width, height } = event.parameters;
+      this.#logger.info({ width, height }, 'picture parameters');
+      this.contribution.videoParameters({ codec: 'h264', ...event.parameters });
+      return;
+    }
+    // The thread's time is carried over as an age: all threads share the monotonic clock.
+    const { arrivedMs: atMs, ...rest } = event.kind === 'unit' ? event.unit : event.report;
+    const arrivedMs = unixMs(this.#deps.clock.nowMs() - Math.max(0, monotonicMs() - atMs));
+    if ('data' in rest) {
+      if (rest.kind === 'video') {
+        active.pictureMs = monotonicMs();
+        this.#hadPicture = true;
+        this.#reason = undefined;
+        this.#client?.healthy();
+      }
+      this.contribution.accessUnit({ ...rest, arrivedMs });
+    } else {
+      this.contribution.senderReport({ ...rest, ntpMs: unixMs(rest.ntpMs), arrivedMs });
+    }
+  }
+
+  /** A peer without a picture is replaced, whatever its connection state says. */
+  #watch(): void {
+    const active = this.#active;
+    if (active === undefined) {
+      return;
+    }
+    const silentMs = monotonicMs() - (active.pictureMs ?? active.openedMs);
+    const { mediaTimeoutMs, connectTimeoutMs } = this.#config;
+    if (silentMs > (active.pictureMs === undefined ? connectTimeoutMs : mediaTimeoutMs)) {
+      const reason = active.pictureMs === undefined ? 'no picture came' : 'the picture stopped';
+      this.#logger.warn({ silentMs: Math.round(silentMs) }, reason);
+      this.#client?.resubscribe(reason);
+    }
+  }
+
+  #endPeer(reason: string): void {
+    this.#active?.peer.close();
+    this.#active = undefined;
+    this.#bitrateBps = undefined;
+    this.contribution.endSource(reason);
+  }
+
+  #count(active: Active, stats: PeerStats): void {
+    for (const name of COUNTERS) {
+      const more = stats[name] - (active.last?.[name] ?? 0);
+      this.#total[name] += more;
+      this.#deps.metrics
+        .counter('grandstand_ingest_events_total', 'Frames, losses and feedback of ingest peers', [
+          'event',
+        ])
+        .add(more, { event: name });
+    }
+    this.#bitrateBps = (stats.bytes - (active.last?.bytes ?? 0)) * 8 * (1000 / REPORT_EVERY_MS);
+    if (stats.control.hasInputControl && active.last?.control.hasInputControl !== true) {
+      this.#logger.warn(
+        {},
+        'the streamer gave the ingest control of its input: use InputController=Any',
+      );
+    }
+    if (stats.unitsDropped > (active.last?.unitsDropped ?? 0)) {
+      this.#logger.warn(
+        { unitsDropped: stats.unitsDropped },
+        'main thread is behind; units dropped',
+      );
+    }
+    active.last = stats;
+  }
+
+  /** Keeps why there is no picture, and logs it once. */
+  #say(reason: string): void {
+    if (this.#reason !== reason) {
+      this.#reason = reason;
+      this.#logger.info({ reason }, 'ingest is without a picture');
+    }
+  }
+
+  #status(): IngestStatus {
+    const { codec, width, height } = this.contribution.stats();
+    const { framesIn, framesDamaged, plisSent, nacksSent } = this.#total;
+    const isLive = this.contribution.isReady();
+    const entries = {
+      reason: isLive ? undefined : this.#reason,
+      codec,
+      width,
+      height,
+      bitrateBps: this.#bitrateBps,
+      newestMs: this.contribution.newestMs(),
+    };
+    const known = Object.entries(entries).filter(([, value]) => value !== undefined);
+    return {
+      state: isLive
+        ? 'live'
+        : this.#hadPicture
+          ? 'interrupted'
+          : this.#isSubscribed
+            ? 'waiting-for-media'
+            : 'connecting',
+      framesIn,
+      framesDamaged,
+      plisSent,
+      nacksSent,
+      ...(Object.fromEntries(known) as Partial<IngestStatus>),
+    };
+  }
+
+  async #report(): Promise<void> {
+    if (this.#isReporting) {
+      return; // the board is slow; the next second tells it more
+    }
+    this.#isReporting = true;
+    const { board, internalBaseUrl } = this.#deps;
+    const { id } = this.#broadcast;
+    try {
+      await board.reportIngest(id, this.#status());
+      if (this.contribution.isReady()) {
+        this.#isAnnounced = true;
+        const url = `${internalBaseUrl}${feedPath(id)}`;
+        await board.announceFeed(id, { url, epoch: this.#epoch });
+      } else if (this.#isAnnounced) {
+        await this.#withdraw();
+      }
+      this.#boardFault = undefined;
+    } catch (error) {
+      if (this.#boardFault === undefined) {
+        this.#logger.warn({ error: errorText(error) }, 'status cannot be told');
+      }
+      this.#boardFault = errorText(error);
+    } finally {
+      this.#isReporting = false;
+    }
+  }
+
+  async #withdraw(): Promise<void> {
+    if (!this.#isAnnounced) {
+      return;
+    }
+    this.#isAnnounced = false;
+    try {
+      await this.#deps.board.withdrawFeed(this.#broadcast.id, this.#epoch);
+    } catch {
+      // The lease ends by itself 5 s after the last renewal.
+    }
+  }
+}

@@ -1,0 +1,83 @@
+/** What the main thread and the peer thread say to each other. Data only; buffers are transferred. */
+import type { ErrorCode } from '../../infra/kernel/errors.ts';
+import type { VideoDescription } from '../rtp/parameterSets.ts';
+import type {
+  FeedbackMode,
+  MediaReceiverStats,
+  ReceivedReport,
+  ReceivedUnit,
+} from '../rtp/mediaReceiver.ts';
+import type { IceServer } from '../pixelstreaming/iceServers.ts';
+import type { ControlStats } from './controlChannel.ts';
+
+/** How peers of one thread are made. */
+export type PeerConfig = {
+  readonly feedback: FeedbackMode;
+  readonly startBitrateBps: number;
+  readonly minBitrateBps: number;
+  readonly maxBitrateBps: number;
+  readonly reorderMs: number;
+  readonly keyframeThrottleMs: number;
+  readonly hostAddresses: readonly string[];
+  readonly udpPortRange?: readonly [number, number] | undefined;
+  readonly receiveBufferBytes: number;
+};
+
+/** An ICE candidate of ours. */
+export type LocalCandidate = {
+  readonly candidate: string;
+  readonly sdpMid: string;
+  readonly sdpMLineIndex: number;
+};
+
+/** What one peer tells of itself. */
+export type PeerEvent =
+  | { readonly kind: 'answer'; readonly sdp: string; readonly hasAudio: boolean }
+  | { readonly kind: 'candidate'; readonly candidate: LocalCandidate }
+  | { readonly kind: 'connected' }
+  /** RTP time bases start over. */
+  | { readonly kind: 'restarted' }
+  | { readonly kind: 'parameters'; readonly parameters: VideoDescription }
+  | { readonly kind: 'unit'; readonly unit: ReceivedUnit }
+  | { readonly kind: 'report'; readonly report: ReceivedReport }
+  | { readonly kind: 'stats'; readonly stats: PeerStats }
+  /** The last event of a peer. */
+  | { readonly kind: 'ended'; readonly code: ErrorCode; readonly reason: string };
+
+/** Counts of one peer, sent each second. */
+export type PeerStats = MediaReceiverStats & {
+  readonly control: ControlStats;
+  /** Units dropped because the main thread did not keep up. */
+  readonly unitsDropped: number;
+};
+
+/** To the peer thread. `peer` is a number that the main thread never reuses. */
+export type ToPeerThread =
+  | {
+      readonly kind: 'open';
+      readonly peer: number;
+      readonly offer: string;
+      readonly iceServers: readonly IceServer[];
+    }
+  | { readonly kind: 'candidate'; readonly peer: number; readonly candidate: string }
+  | { readonly kind: 'keyframe'; readonly peer: number }
+  | { readonly kind: 'close'; readonly peer: number };
+
+/** From the peer thread. */
+export type FromPeerThread =
+  | { readonly kind: 'event'; readonly peer: number; readonly event: PeerEvent }
+  /** Something in the WebRTC stack failed outside of any peer's call. */
+  | { readonly kind: 'fault'; readonly text: string };
+
+/** What the peer thread is started with. */
+export type PeerThreadData = {
+  readonly config: PeerConfig;
+  /** Media bytes that are on their way to the main thread; both sides count in it. */
+  readonly inFlight: SharedArrayBuffer;
+};
+
+/** Monotonic time that all threads of the process share (ms). */
+export function monotonicMs(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6;
+}

@@ -1,0 +1,303 @@
+/**
+ * One receive-only WebRTC peer on werift, the only file that knows it. werift does ICE, DTLS and
+ * SRTP; everything above the authenticated packet is ours (ingest/rtp), because its congestion
+ * feedback collapses the sender and its NACK list dies at a sequence wrap. Runs in the peer thread.
+ */
+import {
+  RTCPeerConnection,
+  RTCRtpCodecParameters,
+  type RTCDataChannel,
+  type RTCDtlsTransport,
+  type RtcpPacket,
+  RtcpSrPacket,
+  type RtpPacket as WeriftPacket,
+} from 'werift';
+import { errorText, GatewayError } from '../../infra/kernel/errors.ts';
+import type { IceServer } from '../pixelstreaming/iceServers.ts';
+import { MediaReceiver, type MediaReceiverSink } from '../rtp/mediaReceiver.ts';
+import { ntpToUnixMs } from '../rtp/rtcp.ts';
+import { ControlInbox, encodeOutbound, type OutboundMessage } from './controlChannel.ts';
+import { monotonicMs, type PeerConfig, type PeerEvent } from './messages.ts';
+import { type PreparedOffer, prepareOffer, renderAnswer } from './sdp.ts';
+
+/** A peer in the peer thread. */
+export type Peer = {
+  addCandidate(candidate: string): void;
+  requestKeyframe(): void;
+  /** Idempotent; no event comes after it. */
+  close(): void;
+};
+
+const TICK_MS = 10;
+const STATS_MS = 1000;
+const MAX_WAITING_CANDIDATES = 64;
+
+/** Answers `offer`. Everything that happens, failures too, comes as events. */
+export function openPeer(
+  offer: string,
+  iceServers: readonly IceServer[],
+  config: PeerConfig,
+  emit: (event: PeerEvent) => void,
+): Peer {
+  const peer = new WeriftPeer(config, iceServers, emit);
+  void peer.answer(offer); // never rejects: failures are events
+  return peer;
+}
+
+class WeriftPeer implements Peer {
+  readonly #config: PeerConfig;
+  readonly #emit: (event: PeerEvent) => void;
+  readonly #connection: RTCPeerConnection;
+  readonly #hasStun: boolean;
+  readonly #inbox = new ControlInbox();
+  readonly #waitingCandidates: string[] = [];
+  #receiver: MediaReceiver | undefined;
+  #offer: PreparedOffer | undefined;
+  #answer: string | undefined;
+  #control: RTCDataChannel | undefined;
+  #timers: NodeJS.Timeout[] = [];
+  #isClosed = false;
+
+  constructor(
+    config: PeerConfig,
+    iceServers: readonly IceServer[],
+    emit: (event: PeerEvent) => void,
+  ) {
+    this.#config = config;
+    this.#emit = emit;
+    this.#hasStun = iceServers.some(({ urls }) => urls.some((url) => /^stuns?:/i.test(url)));
+    this.#connection = new RTCPeerConnection({
+      codecs: {
+        video: [codec('video/H264', 90_000)],
+        audio: [codec('audio/opus', 48_000, 2)],
+      },
+      headerExtensions: { video: [], audio: [] },
+      iceServers: iceServers.map((server) => ({ ...server, urls: [...server.urls] })),
+      iceAdditionalHostAddresses: [...config.hostAddresses],
+      ...(config.udpPortRange === undefined
+        ? {}
+        : { icePortRange: [config.udpPortRange[0], config.udpPortRange[1]] as [number, number] }),
+    });
+    this.#connection.onDataChannel.subscribe((channel) => {
+      this.#useControl(channel);
+    });
+    this.#connection.onIceCandidate.subscribe((candidate) => {
+      if (candidate !== undefined) {
+        this.#offerCandidate(candidate.candidate);
+      }
+    });
+    this.#connection.connectionStateChange.subscribe((state) => {
+      if (state === 'connected') {
+        this.#say({ kind: 'connected' });
+      } else if (state === 'failed' || state === 'closed') {
+        this.#end(new GatewayError('peer_failed', `the WebRTC connection ${state}`));
+      }
+    });
+  }
+
+  async answer(offerSdp: string): Promise<void> {
+    try {
+      const offer = prepareOffer(offerSdp, this.#config.feedback, this.#config);
+      this.#offer = offer;
+      const connection = this.#connection;
+      await connection.setRemoteDescription({ type: 'offer', sdp: offer.sdp }).catch(asBadSdp);
+      this.#dropPublicStun();
+      const answer = await connection.createAnswer();
+      this.#receive(offer);
+      await connection.setLocalDescription(answer);
+      this.#widenReceiveBuffers();
+      if (this.#isClosed) {
+        return;
+      }
+      this.#answer = renderAnswer(connection.localDescription?.sdp ?? answer.sdp, offer);
+      this.#say({ kind: 'answer', sdp: this.#answer, hasAudio: offer.hasAudio });
+      for (const candidate of this.#waitingCandidates.splice(0)) {
+        this.addCandidate(candidate);
+      }
+    } catch (error) {
+      this.#end(error);
+    }
+  }
+
+  addCandidate(candidate: string): void {
+    if (this.#isClosed) {
+      return;
+    }
+    if (this.#answer === undefined || this.#offer === undefined) {
+      if (this.#waitingCandidates.length < MAX_WAITING_CANDIDATES) {
+        this.#waitingCandidates.push(candidate);
+      }
+      return;
+    }
+    // Epic's peers disagree about the media section; all sections share the bundle's transport.
+    // A candidate that cannot be read or reached is the same as none.
+    this.#connection
+      .addIceCandidate({ candidate, sdpMid: this.#offer.bundleMid })
+      .catch(() => undefined);
+  }
+
+  requestKeyframe(): void {
+    this.#receiver?.requestKeyframe(monotonicMs());
+  }
+
+  close(): void {
+    if (this.#isClosed) {
+      return;
+    }
+    this.#isClosed = true;
+    for (const timer of this.#timers) {
+      clearInterval(timer);
+    }
+    this.#connection.close().catch(() => undefined);
+  }
+
+  #say(event: PeerEvent): void {
+    if (!this.#isClosed) {
+      this.#emit(event);
+    }
+  }
+
+  #end(error: unknown): void {
+    const code = error instanceof GatewayError ? error.code : 'peer_failed';
+    this.#say({ kind: 'ended', code, reason: errorText(error) });
+    this.close();
+  }
+
+  /** Without this, an empty list of servers still asks stun.l.google.com (werift 0.25.2). */
+  #dropPublicStun(): void {
+    if (!this.#hasStun) {
+      for (const transport of this.#connection.iceTransports) {
+        delete transport.connection.stunServer;
+      }
+    }
+  }
+
+  /** 208 KB, the kernel's default, is about 90 packets: less than one keyframe at 10 Mbit/s. */
+  #widenReceiveBuffers(): void {
+    for (const { connection } of this.#connection.iceTransports) {
+      const { protocols } = connection as unknown as { protocols: readonly UdpProtocol[] };
+      for (const protocol of protocols) {
+        try {
+          protocol.transport?.socket?.setRecvBufferSize?.(this.#config.receiveBufferBytes);
+        } catch {
+          // A relayed or closed socket has none of its own.
+        }
+      }
+    }
+  }
+
+  #receive(offer: PreparedOffer): void {
+    const [transport] = this.#connection.dtlsTransports;
+    if (transport === undefined) {
+      throw new GatewayError('bad_sdp', 'the offer has no transport');
+    }
+    const receiver = new MediaReceiver(
+      {
+        formats: offer.formats,
+        localSsrc: this.#connection.getReceivers()[0]?.rtcpSsrc ?? 1,
+        feedback: offer.feedback,
+        maxBitrateBps: this.#config.maxBitrateBps,
+        reorderMs: this.#config.reorderMs,
+        keyframeThrottleMs: this.#config.keyframeThrottleMs,
+      },
+      this.#sink(transport),
+    );
+    this.#receiver = receiver;
+    transport.onRtp.subscribe((packet) => {
+      receiver.push(toRtpPacket(packet, offer.transportCcId), monotonicMs());
+    });
+    transport.onRtcp.subscribe((packet) => {
+      pushReport(receiver, packet);
+    });
+    this.#timers = [
+      setInterval(() => receiver.tick(monotonicMs()), TICK_MS),
+      setInterval(() => {
+        this.#say({
+          kind: 'stats',
+          // The thread that forwards this knows what it had to drop.
+          stats: { ...receiver.stats, control: this.#inbox.stats, unitsDropped: 0 },
+        });
+      }, STATS_MS),
+    ];
+  }
+
+  #sink(transport: RTCDtlsTransport): MediaReceiverSink {
+    return {
+      restarted: () => this.#say({ kind: 'restarted' }),
+      parameters: (parameters) => this.#say({ kind: 'parameters', parameters }),
+      unit: (unit) => this.#say({ kind: 'unit', unit }),
+      report: (report) => this.#say({ kind: 'report', report }),
+      rtcp: (bytes) => {
+        const packet = { serialize: () => Buffer.from(bytes.buffer) } as unknown as RtcpPacket;
+        // Feedback that does not get out is like feedback lost on the way.
+        transport.sendRtcp([packet]).catch(() => undefined);
+      },
+      keyframeOverdue: () => this.#tell('IFrameRequest'),
+    };
+  }
+
+  #useControl(channel: RTCDataChannel): void {
+    this.#control = channel;
+    channel.onMessage.subscribe((data) => {
+      this.#inbox.push(data);
+    });
+  }
+
+  #tell(message: OutboundMessage): void {
+    if (this.#control?.readyState === 'open') {
+      this.#control.send(Buffer.from(encodeOutbound(message)));
+    }
+  }
+
+  /** Candidates that the answer already carries are not repeated. */
+  #offerCandidate(candidate: string): void {
+    const line = candidate.replace(/^a=/, '');
+    if (this.#offer !== undefined && this.#answer?.includes(line) === false) {
+      this.#say({
+        kind: 'candidate',
+        candidate: { candidate: line, sdpMid: this.#offer.bundleMid, sdpMLineIndex: 0 },
+      });
+    }
+  }
+}
+
+type UdpProtocol = {
+  readonly transport?: { readonly socket?: { setRecvBufferSize?(bytes: number): void } };
+};
+
+function codec(mimeType: string, clockRate: number, channels?: number): RTCRtpCodecParameters {
+  return new RTCRtpCodecParameters({
+    mimeType,
+    clockRate,
+    rtcpFeedback: [],
+    ...(channels === undefined ? {} : { channels }),
+  });
+}
+
+function asBadSdp(cause: unknown): never {
+  throw new GatewayError('bad_sdp', `the offer cannot be used: ${errorText(cause)}`, { cause });
+}
+
+function toRtpPacket(
+  { header, payload }: WeriftPacket,
+  transportCcId: number | undefined,
+): Parameters<MediaReceiver['push']>[0] {
+  const extension = header.extensions.find(({ id }) => id === transportCcId)?.payload;
+  const { ssrc, payloadType, sequenceNumber, timestamp, marker } = header;
+  const packet = { ssrc, payloadType, sequenceNumber, timestamp, marker, payload };
+  return extension?.length === 2
+    ? { ...packet, transportSequenceNumber: extension.readUInt16BE(0) }
+    : packet;
+}
+
+function pushReport(receiver: MediaReceiver, packet: RtcpPacket): void {
+  if (!(packet instanceof RtcpSrPacket)) {
+    return;
+  }
+  const { ntpTimestamp, rtpTimestamp } = packet.senderInfo;
+  const seconds = Number(ntpTimestamp >> 32n);
+  const fraction = Number(ntpTimestamp & 0xffffffffn);
+  if (seconds > 0) {
+    receiver.pushReport(packet.ssrc, rtpTimestamp, ntpToUnixMs(seconds, fraction), monotonicMs());
+  }
+}
