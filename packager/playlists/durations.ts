@@ -7,7 +7,7 @@ import { type Grid, partTargetMs } from '../../infra/kernel/grid.ts';
 /** Samples of an AAC frame (ISO/IEC 14496-3 §4.5.1.1). */
 const AAC_FRAME_SAMPLES = 1024;
 
-/** Length of the live window in ms: 60 s (architecture §2), never under 3 target durations. */
+/** Live window in ms where the presentation does not say another (architecture §2). */
 export const LIVE_WINDOW_MS = 60_000;
 
 /**

@@ -66,6 +66,8 @@ export type Presentation = {
   readonly broadcastId: string;
   readonly grid: Grid;
   readonly windows: readonly TrackWindow[];
+  /** How far back the windows reach, in ms; 60 s (architecture §2) where it is not said. */
+  readonly windowMs?: number;
   /**
    * Eras that the window still lists, oldest first: the Periods of the MPD. `firstMsn` is the first
    * segment the era ever had, also when it has left the window (Period@start never changes); an era

@@ -115,6 +115,13 @@ test('a Period keeps the codecs that its own init segment has', () => {
   expect(codecs.map(([, value]) => value)).toEqual(['avc1.4D401F', 'avc1.640020']);
 });
 
+test('timeShiftBufferDepth is the window of the origin', () => {
+  const presentation = makePresentation({ firstMsn: 1, segments: 1 });
+  expect(renderMpd({ ...presentation, windowMs: 90_500 })).toContain(
+    'timeShiftBufferDepth="PT90.5S"',
+  );
+});
+
 test('no era, no MPD', () => {
   const presentation = makePresentation({ firstMsn: 1, segments: 1 });
   expect(() => renderMpd({ ...presentation, eras: [] })).toThrow(RangeError);

@@ -25,7 +25,7 @@ type Era = { readonly era: number; readonly firstMsn: number };
  * wants a Period.
  */
 export function renderMpd(presentation: Presentation): string {
-  const { grid } = presentation;
+  const { grid, windowMs = LIVE_WINDOW_MS } = presentation;
   const eras = presentation.eras.map(asPeriodStart);
   if (eras.length === 0) {
     throw new RangeError(`broadcast ${presentation.broadcastId} has no era to make a Period of`);
@@ -33,7 +33,7 @@ export function renderMpd(presentation: Presentation): string {
   const periods = eras.map((era) => eraPeriod({ ...era, grid }, presentation.windows));
   const lines = [
     '<?xml version="1.0" encoding="UTF-8"?>',
-    ...mpd(grid, publishTime(grid, eras), periods),
+    ...mpd(grid, windowMs, publishTime(grid, windowMs, eras), periods),
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -73,9 +73,9 @@ function representations(
  * the oldest left the window, so it changes with the content and never by itself. The epoch for
  * era 0: ffmpeg 5.1 takes a later one for the live edge when availabilityStartTime is the epoch.
  */
-function publishTime(grid: Grid, eras: readonly Era[]): string {
+function publishTime(grid: Grid, windowMs: number, eras: readonly Era[]): string {
   const newestStartMs = (eras.at(-1)?.firstMsn ?? 0) * grid.segmentMs;
   const oldestStartMs = (eras[0]?.firstMsn ?? 0) * grid.segmentMs;
-  const lastDropMs = oldestStartMs === 0 ? 0 : oldestStartMs + LIVE_WINDOW_MS;
+  const lastDropMs = oldestStartMs === 0 ? 0 : oldestStartMs + windowMs;
   return formatIsoMs(ticks(Math.max(newestStartMs, lastDropMs)), 1000);
 }

@@ -6,7 +6,7 @@ import type { Grid } from '../../infra/kernel/grid.ts';
 import { gridTicks } from '../../infra/kernel/grid.ts';
 import { formatIsoMs, ticks } from '../../infra/kernel/time.ts';
 import { averageBps } from './bandwidth.ts';
-import { formatMsAsSeconds, LIVE_WINDOW_MS, maxSegmentMs } from './durations.ts';
+import { formatMsAsSeconds, maxSegmentMs } from './durations.ts';
 import type { TrackDescription } from './model.ts';
 import { element, type XmlElement } from './xml.ts';
 
@@ -37,7 +37,12 @@ export type PeriodSource = {
  * MPD (§5.3.1.2). availabilityStartTime is the epoch, so that number and time are one. No
  * suggestedPresentationDelay: it would bind players without low latency to the target below.
  */
-export function mpd(grid: Grid, publishTime: string, periods: readonly XmlElement[]): XmlElement {
+export function mpd(
+  grid: Grid,
+  windowMs: number,
+  publishTime: string,
+  periods: readonly XmlElement[],
+): XmlElement {
   return element(
     'MPD',
     {
@@ -48,7 +53,7 @@ export function mpd(grid: Grid, publishTime: string, periods: readonly XmlElemen
       publishTime,
       minimumUpdatePeriod: 'PT2S',
       minBufferTime: 'PT1S',
-      timeShiftBufferDepth: duration(LIVE_WINDOW_MS),
+      timeShiftBufferDepth: duration(windowMs),
       maxSegmentDuration: duration(maxSegmentMs(grid)),
     },
     [serviceDescription(), ...periods, utcTiming()],
