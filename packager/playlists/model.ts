@@ -70,8 +70,7 @@ export type Presentation = {
   readonly windowMs?: number;
   /**
    * Eras that the window still lists, oldest first: the Periods of the MPD. `firstMsn` is the first
-   * segment the era ever had, also when it has left the window (Period@start never changes); an era
-   * is entered once the init segment of each of its tracks is known.
+   * segment the era ever had, also when it has left the window (Period@start never changes).
    */
   readonly eras: readonly { readonly era: number; readonly firstMsn: number }[];
 };

@@ -115,6 +115,14 @@ test('a Period keeps the codecs that its own init segment has', () => {
   expect(codecs.map(([, value]) => value)).toEqual(['avc1.4D401F', 'avc1.640020']);
 });
 
+test('an era that a track has not reached is no Period yet', () => {
+  const presentation = makePresentation({ firstMsn: 1, segments: 3, eraStarts: [2] });
+  const windows = presentation.windows.map((window) =>
+    window.track.kind === 'audio' ? { ...window, initUris: new Map([[0, 'init-a.mp4']]) } : window,
+  );
+  expect(renderMpd({ ...presentation, windows }).match(/<Period /g)).toHaveLength(1);
+});
+
 test('timeShiftBufferDepth is the window of the origin', () => {
   const presentation = makePresentation({ firstMsn: 1, segments: 1 });
   expect(renderMpd({ ...presentation, windowMs: 90_500 })).toContain(

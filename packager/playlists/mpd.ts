@@ -20,13 +20,15 @@ import type { XmlElement } from './xml.ts';
 type Era = { readonly era: number; readonly firstMsn: number };
 
 /**
- * Dynamic MPD; URIs are relative to it: `{track}/{msn}.m4s`. The caller answers once an era is
- * entered with the init segment of every track. Throws RangeError where there is none: the schema
- * wants a Period.
+ * Dynamic MPD; URIs are relative to it: `{track}/{msn}.m4s`. An era becomes a Period once every
+ * track has its init segment: AdaptationSets of a Period never change. Throws RangeError where
+ * there is no era: the schema wants a Period.
  */
 export function renderMpd(presentation: Presentation): string {
   const { grid, windowMs = LIVE_WINDOW_MS } = presentation;
-  const eras = presentation.eras.map(asPeriodStart);
+  const eras = presentation.eras
+    .filter(({ era }, index) => index === 0 || isComplete(era, presentation.windows))
+    .map(asPeriodStart);
   if (eras.length === 0) {
     throw new RangeError(`broadcast ${presentation.broadcastId} has no era to make a Period of`);
   }
@@ -36,6 +38,10 @@ export function renderMpd(presentation: Presentation): string {
     ...mpd(grid, windowMs, publishTime(grid, windowMs, eras), periods),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function isComplete(era: number, windows: readonly TrackWindow[]): boolean {
+  return windows.every(({ initUris }) => initUris.has(era));
 }
 
 /**
