@@ -79,12 +79,13 @@ test('an era is a Period whose number, offset and wall clock begin with its firs
 
 test('publishTime moves with each change of the Periods and never back', () => {
   const first = 897_600_600;
-  const eras = [
-    { era: 0, firstMsn: first - 900 },
-    { era: 1, firstMsn: first },
-    { era: 2, firstMsn: first + 10 },
-  ];
-  const presentation = makePresentation({ firstMsn: first, segments: 1, eraStarts: [] });
+  const presentation = makePresentation({
+    firstMsn: first - 900,
+    segments: 911,
+    tracks: [V720],
+    eraStarts: [first, first + 10],
+  });
+  const { eras } = presentation;
   const publishTimeOf = (from: number, to: number): string | undefined =>
     /publishTime="([^"]+)"/.exec(renderMpd({ ...presentation, eras: eras.slice(from, to) }))?.[1];
   expect([
