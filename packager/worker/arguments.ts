@@ -34,11 +34,15 @@ export type FfmpegJob = {
 /**
  * `nobuffer`, `low_delay` and one decoder thread take three frames off the delay (a frame-threaded
  * decoder holds a frame per further thread); probing is off since the feed's header says it all.
+ * `reinit_filter 0`: a source that changes its size, as WebRTC senders do, must not restart the
+ * filter graph, since `fps` and `aresample` would start again at T0; `scale` and `pad` follow the
+ * new size by themselves (seen with ffmpeg 5.1).
  */
 const INPUT = [
-  ...['-hide_banner', '-nostats', '-nostdin', '-loglevel', 'repeat+level+warning'],
+  ...['-hide_banner', '-nostats', '-nostdin', '-loglevel', 'level+warning'],
   ...['-filter_complex_threads', '1', '-copyts'],
   ...['-fflags', '+nobuffer', '-flags', 'low_delay', '-threads', '1'],
+  ...['-reinit_filter', '0'],
   ...['-analyzeduration', '0', '-probesize', '32', '-fpsprobesize', '0', '-f', 'matroska'],
 ];
 
@@ -95,7 +99,7 @@ function fit({ width, height }: VideoRung): string {
   const size = `w=${width}:h=${height}`;
   return (
     `scale=${size}:force_original_aspect_ratio=decrease:force_divisible_by=2:flags=bilinear:out_range=tv` +
-    `,pad=${size}:x=(ow-iw)/2:y=(oh-ih)/2,setsar=1,format=yuv420p`
+    `,pad=${size}:x=(ow-iw)/2:y=(oh-ih)/2:eval=frame,setsar=1,format=yuv420p`
   );
 }
 

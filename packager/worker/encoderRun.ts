@@ -79,7 +79,15 @@ export async function runEncoder(options: EncoderRunOptions, signal: AbortSignal
     stack.defer(() => rm(directory, { recursive: true, force: true }));
     const watch = new Watch(options, start);
     const outputs: TrackSocket[] = [];
-    for (const track of tracksOf(broadcast, start)) {
+    const tracks = tracksOf(broadcast, start);
+    stack.defer(() => {
+      const holed = tracks.filter(({ cutter }) => cutter.holes > 0);
+      if (holed.length > 0) {
+        const holes = holed.map(({ name, cutter }) => `${name}: ${cutter.holes}`);
+        logger.warn({ holes }, 'the encoder left holes');
+      }
+    });
+    for (const track of tracks) {
       const output = await listenForTrack(join(directory, track.name), (slice) => {
         takeSlice(track, slice, options, watch, end.reject);
       });

@@ -23,10 +23,12 @@ export function parseStderrLine(line: string): { level: 'warn' | 'debug'; text: 
   };
 }
 
+type KnownText = { readonly level: 'warn' | 'debug'; readonly text: string; count: number };
+
 /** Collects lines; whoever owns the timer calls `flush` each second. */
 export class StderrLog {
   readonly #logger: Logger;
-  readonly #counts = new Map<string, { readonly level: 'warn' | 'debug'; count: number }>();
+  readonly #counts = new Map<string, KnownText>();
   #suppressed = 0;
 
   constructor(logger: Logger) {
@@ -40,7 +42,7 @@ export class StderrLog {
     if (known !== undefined) {
       known.count += 1;
     } else if (this.#counts.size < MAX_KNOWN) {
-      this.#counts.set(key, { level, count: 1 });
+      this.#counts.set(key, { level, text, count: 1 });
     } else {
       this.#suppressed += 1;
     }
@@ -49,7 +51,7 @@ export class StderrLog {
   /** Reports what was pushed since the last flush. */
   flush(): void {
     let reported = 0;
-    for (const [text, { level, count }] of this.#counts) {
+    for (const { level, text, count } of this.#counts.values()) {
       if (reported < MAX_TEXTS) {
         this.#logger[level]({ text, count }, 'ffmpeg says');
       } else {

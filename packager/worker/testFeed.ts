@@ -66,20 +66,40 @@ export async function serveTestFeed(seconds: number): Promise<TestFeed> {
   };
 }
 
+/** A source that changes its size every 3 s, as WebRTC senders do. */
 async function makeMatroska(startMs: number, seconds: number): Promise<Buffer> {
-  const child = spawn(
-    'ffmpeg',
+  const sizes = await Promise.all(['320x240', '480x270'].map((size) => makePicture(size, 3)));
+  const picture = Array.from(
+    { length: Math.ceil(seconds / 3) },
+    (_, index) => sizes[index % sizes.length] ?? Buffer.of(),
+  );
+  return ffmpeg(
     [
-      ...['-hide_banner', '-loglevel', 'error', '-nostdin'],
-      ...['-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=25'],
+      ...['-r', '25', '-f', 'h264', '-i', 'pipe:0'],
       ...['-f', 'lavfi', '-i', 'sine=sample_rate=48000:samples_per_frame=960'],
-      ...['-t', `${seconds}`, '-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency'],
-      ...['-g', '25', '-b:v', '500k', '-c:a', 'libopus', '-application', 'lowdelay'],
+      ...['-t', `${seconds}`, '-c:v', 'copy', '-c:a', 'libopus', '-application', 'lowdelay'],
       ...['-b:a', '64k', '-output_ts_offset', (startMs / 1000).toFixed(3)],
       ...['-f', 'matroska', '-live', '1', '-cluster_time_limit', '1', 'pipe:1'],
     ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
+    Buffer.concat(picture),
   );
+}
+
+function makePicture(size: string, seconds: number): Promise<Buffer> {
+  return ffmpeg([
+    ...['-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=25`, '-t', `${seconds}`],
+    ...['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-g', '25'],
+    ...['-b:v', '500k', '-f', 'h264', 'pipe:1'],
+  ]);
+}
+
+async function ffmpeg(args: readonly string[], input?: Buffer): Promise<Buffer> {
+  const child = spawn('ffmpeg', ['-hide_banner', '-loglevel', 'error', ...args], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  // ffmpeg closes its input once it has the seconds it wants.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(input);
   const slices: Buffer[] = [];
   for await (const slice of child.stdout as AsyncIterable<Buffer>) {
     slices.push(slice);

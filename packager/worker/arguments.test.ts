@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest';
+import { gridSchema } from '../../infra/kernel/grid.ts';
+import { unixMs } from '../../infra/kernel/time.ts';
+import { DEFAULT_LADDER } from '../../infra/kernel/wire.ts';
+import { ffmpegArguments } from './arguments.ts';
+import { x264Choice } from './probe.ts';
+import { startPoint } from './startPoint.ts';
+
+test('the command line of the default ladder', () => {
+  const grid = gridSchema.parse({});
+  const args = ffmpegArguments({
+    encoder: x264Choice({ x264Preset: 'auto' }, 'test', 2),
+    ladder: {
+      video: DEFAULT_LADDER.video.slice(1),
+      audio: DEFAULT_LADDER.audio,
+    },
+    grid,
+    start: startPoint(unixMs(1_795_196_401_900), grid, 700),
+    targetOf: (track) => `unix:/tmp/x/${track}`,
+  });
+  const lines = [
+    args.input.join(' '),
+    ...args.filter.split(';'),
+    ...args.outputs.map(({ track, options, target }) => [track, ...options, target].join(' ')),
+  ];
+  const encode =
+    '-c:v libx264 -preset ultrafast -tune zerolatency -threads 1 -sc_threshold 0 -flags +cgop -profile:v main';
+  const grids =
+    '-bf 0 -g 100000 -forced-idr 1 ' +
+    '-force_key_frames expr:if(isnan(prev_forced_t),1,gt(floor(t/2+0.001),floor(prev_forced_t/2+0.001))) ' +
+    '-fps_mode passthrough -enc_time_base 1/30 ' +
+    '-colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv -video_track_timescale 90000';
+  const container =
+    '-map_metadata -1 -flush_packets 1 -muxdelay 0 -muxpreload 0 ' +
+    '-f mp4 -movflags cmaf+frag_every_frame+frag_discont+skip_trailer';
+  const scale = (width: number, height: number): string =>
+    `scale=w=${width}:h=${height}:force_original_aspect_ratio=decrease:force_divisible_by=2:flags=bilinear:out_range=tv,` +
+    `pad=w=${width}:h=${height}:x=(ow-iw)/2:y=(oh-ih)/2:eval=frame,setsar=1,format=yuv420p`;
+  expect(lines).toEqual([
+    '-hide_banner -nostats -nostdin -loglevel level+warning -filter_complex_threads 1 -copyts ' +
+      '-fflags +nobuffer -flags low_delay -threads 1 -reinit_filter 0 ' +
+      '-analyzeduration 0 -probesize 32 -fpsprobesize 0 -f matroska',
+    '[0:v]fps=30:start_time=1795196404.000000,split=2[s_v480][s_v360]',
+    `[s_v480]${scale(854, 480)}[v480]`,
+    `[s_v360]${scale(640, 360)}[v360]`,
+    '[0:a]aresample=48000:async=480:first_pts=86169427392512,aformat=sample_fmts=fltp:channel_layouts=stereo[a128]',
+    `v480 -map [v480] ${encode} -b:v 1200000 -maxrate 1200000 -bufsize 600000 ${grids} ${container} unix:/tmp/x/v480`,
+    `v360 -map [v360] ${encode} -b:v 700000 -maxrate 700000 -bufsize 350000 ${grids} ${container} unix:/tmp/x/v360`,
+    `a128 -map [a128] -c:a aac -b:a 128000 ${container} unix:/tmp/x/a128`,
+  ]);
+  // fluent-ffmpeg splits an option at its only space.
+  expect(args.outputs.flatMap(({ options }) => options).filter((o) => o.includes(' '))).toEqual([]);
+});

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+import { unixMs } from '../../infra/kernel/time.ts';
+import { transcodeStatusSchema } from '../../infra/kernel/wire.ts';
+import { JobStatus } from './jobStatus.ts';
+
+const encoder = { name: 'h264_nvenc', class: 'nvenc', reason: 'probe succeeded' } as const;
+
+function encode(status: JobStatus, frames: number, untilMs: number): void {
+  for (let left = frames - 1; left >= 0; left -= 1) {
+    status.encoded(unixMs(untilMs - left * 40));
+  }
+}
+
+test('state, speed and reason follow what happens', () => {
+  const status = new JobStatus(encoder, '7.2', 25);
+  const fixed = { encoder: 'h264_nvenc', encoderReason: 'probe succeeded', epoch: '7.2' };
+  status.waiting('no ingest has a feed of this broadcast');
+  expect(status.render(unixMs(1000), undefined)).toEqual({
+    ...{ ...fixed, state: 'starting', framesOut: 0, restarts: 0 },
+    reason: 'no ingest has a feed of this broadcast',
+  });
+  encode(status, 25, 1900);
+  expect(status.render(unixMs(2000), undefined)).toEqual({
+    ...{ ...fixed, state: 'encoding', framesOut: 25, restarts: 0, speed: 1 },
+  });
+  encode(status, 10, 2300);
+  expect(status.render(unixMs(3000), 'origin: 422')).toMatchObject({
+    ...{ state: 'encoding', speed: 0.4, reason: 'origin: 422' },
+  });
+  expect(status.render(unixMs(6300), undefined).reason).toBe('the encoder is 4.0 s behind');
+  status.restarting('ffmpeg ended (SIGKILL)');
+  const last = status.render(unixMs(7000), undefined);
+  expect(last).toMatchObject({
+    ...{ state: 'restarting', restarts: 1, speed: 0, reason: 'ffmpeg ended (SIGKILL)' },
+  });
+  expect(transcodeStatusSchema.parse(last)).toEqual(last);
+  expect(status.publishedUntilMs).toBe(2300);
+});

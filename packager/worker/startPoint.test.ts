@@ -1,0 +1,34 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { unixMs } from '../../infra/kernel/time.ts';
+import { startPoint } from './startPoint.ts';
+
+test.each([
+  // newest, lead, not before -> T0
+  [1_795_196_401_900, 700, 0, 1_795_196_404_000],
+  [1_795_196_403_300, 700, 0, 1_795_196_404_000],
+  [1_795_196_403_300.5, 700, 0, 1_795_196_406_000],
+  [1_795_196_401_900, 700, 1_795_196_407_966, 1_795_196_408_000],
+])('newest %d, lead %d, published until %d: T0 is %d', (newest, lead, notBefore, t0Ms) => {
+  expect(startPoint(unixMs(newest), { segmentMs: 2000 }, lead, notBefore).t0Ms).toBe(t0Ms);
+});
+
+test('T0 is on the grid past the lead, K is the first AAC frame in it', () => {
+  fc.assert(
+    fc.property(
+      fc.double({ min: 1.6e12, max: 4e12, noNaN: true }),
+      fc.integer({ min: 1000, max: 3000 }),
+      fc.integer({ min: 200, max: 5000 }),
+      (newest, segmentMs, leadMs) => {
+        const { t0Ms, videoTicks, audioTicks } = startPoint(unixMs(newest), { segmentMs }, leadMs);
+        expect(t0Ms % segmentMs).toBe(0);
+        expect(t0Ms - newest).toBeGreaterThanOrEqual(leadMs - 0.001);
+        expect(t0Ms - newest).toBeLessThan(leadMs + segmentMs + 0.001);
+        expect(videoTicks).toBe(t0Ms * 90);
+        expect(audioTicks % 1024).toBe(0);
+        expect(audioTicks).toBeGreaterThanOrEqual(t0Ms * 48);
+        expect(audioTicks - t0Ms * 48).toBeLessThan(1024);
+      },
+    ),
+  );
+});
