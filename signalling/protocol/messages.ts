@@ -129,11 +129,16 @@ export type MessageOf<T extends SignallingType> = Extract<SignallingMessage, { r
 /** A message as it came: every field, also those we do not know, for forwarding. */
 export type RawMessage = Readonly<Record<string, unknown>>;
 
-/** What a frame holds. `invalid.type` is there when the frame named a known type. */
+/** What a frame holds. An invalid frame that named a known type keeps its type and fields. */
 export type ParsedMessage =
   | { readonly kind: 'message'; readonly message: SignallingMessage; readonly raw: RawMessage }
   | { readonly kind: 'unknown'; readonly type: string }
-  | { readonly kind: 'invalid'; readonly reason: string; readonly type?: SignallingType };
+  | {
+      readonly kind: 'invalid';
+      readonly reason: string;
+      readonly type?: SignallingType;
+      readonly raw?: RawMessage;
+    };
 
 /** Longest id, in UTF-16 units. Ours; Epic sets none. */
 export const MAX_ID_LENGTH = 256;
@@ -274,7 +279,7 @@ function parseFields(type: SignallingType, raw: RawMessage): ParsedMessage {
     if (value !== undefined) {
       message[name] = value;
     } else if (required || !isAbsent) {
-      return { kind: 'invalid', type, reason: `${type}.${name} is not ${expects}` };
+      return { kind: 'invalid', type, raw, reason: `${type}.${name} is not ${expects}` };
     }
   }
   // The table above is checked field by field against the union, so this is the one cast.
