@@ -1,0 +1,2 @@
+/** Configurations of caches before the origin, rendered from the kernel's one cache policy. */
+export { renderVarnish, type VarnishOptions } from './varnish.ts';
