@@ -1,2 +1,2 @@
 /** Configurations of caches before the origin, rendered from the kernel's one cache policy. */
-export { renderVarnish, type VarnishOptions } from './varnish.ts';
+export { renderVarnish } from './varnish.ts';

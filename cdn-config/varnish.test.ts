@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { renderVarnish } from './varnish.ts';
+import { renderVarnish } from './index.ts';
 
 test('golden: an edge before an origin that holds up to 6 s', () => {
   expect(renderVarnish({ originHost: '127.0.0.1', originPort: 8080, holdMs: 6000 }))

@@ -1,16 +1,8 @@
 /**
  * LL-HLS playlists and LL-DASH MPD as pure text, from one model of what an origin holds. Owns no
- * clock, no bytes and no HTTP.
+ * clock, no bytes and no HTTP. The model itself is model.ts.
  */
 export { targetDurationSeconds } from './durations.ts';
 export { renderMediaPlaylist } from './mediaPlaylist.ts';
-export {
-  lastPartOf,
-  type PartEntry,
-  type Presentation,
-  type SegmentEntry,
-  type TrackDescription,
-  type TrackWindow,
-} from './model.ts';
 export { renderMpd } from './mpd.ts';
 export { renderMultivariant } from './multivariantPlaylist.ts';
