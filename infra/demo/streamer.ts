@@ -132,8 +132,8 @@ export function startStreamer(
     handler?.(message);
   };
 
-  /** One connection, from its start to its end; tells whether it was ever open. */
-  const connectOnce = async (): Promise<boolean> => {
+  /** One connection, from its start to its end. */
+  const connectOnce = async (): Promise<{ wasOpen: boolean; reason: string }> => {
     const connection = new WebSocket(options.url, {
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
       maxPayload: MAX_FRAME_BYTES,
@@ -155,6 +155,7 @@ export function startStreamer(
         logger.debug({ parsed }, 'message not understood');
       }
     });
+    let stopped = (): void => undefined;
     const reason = await new Promise<string>((resolve) => {
       connection.on('error', (error) => {
         resolve(errorText(error));
@@ -162,23 +163,27 @@ export function startStreamer(
       connection.on('close', (code) => {
         resolve(`closed with ${code}`);
       });
-      stopping.signal.addEventListener('abort', () => {
+      stopped = () => {
         connection.terminate();
         resolve('stopped');
-      });
+      };
+      stopping.signal.addEventListener('abort', stopped);
     });
+    stopping.signal.removeEventListener('abort', stopped);
     clearInterval(pinging);
     for (const playerId of [...peers.keys()]) {
       dropPeer(playerId, 'signalling lost');
     }
-    if (!stopping.signal.aborted) {
-      logger.warn({ url: options.url, reason }, 'signalling not connected; trying again');
-    }
-    return wasOpen;
+    return { wasOpen, reason };
   };
   const run = async (): Promise<void> => {
     for (let attempt = 0; !stopping.signal.aborted; attempt++) {
-      attempt = (await connectOnce()) ? 0 : attempt;
+      const { wasOpen, reason } = await connectOnce();
+      attempt = wasOpen ? 0 : attempt;
+      // Once for an outage, not once for each try.
+      if (attempt === 0 && !stopping.signal.aborted) {
+        logger.warn({ url: options.url, reason }, 'signalling not connected; trying again');
+      }
       await pause(backoffMs(attempt, { capMs: 3000 }), stopping.signal);
     }
   };

@@ -1,0 +1,58 @@
+/**
+ * A streamer that is real libwebrtc: a Chromium page (test/browser/streamer.ts) that sends a canvas
+ * with the timecode strip and a beep each second, H.264 first. For what the demo's own sender
+ * cannot show: congestion control, keyframes only on request, changing frame times.
+ */
+import type { PeerStats, StreamerOptions } from '../browser/streamer.ts';
+import { type Closeable, closeStack } from '../../infra/kernel/lifecycle.ts';
+import { launchBrowser } from './browser.ts';
+import { startModuleServer } from './moduleServer.ts';
+
+/** A running page. */
+export type ChromiumStreamer = Closeable & {
+  /** The id that the signalling server committed. */
+  readonly streamerId: string;
+  /** One entry for each connected player. */
+  stats(): Promise<readonly PeerStats[]>;
+  /** Names of the data-channel messages that players sent, oldest first. */
+  received(): Promise<readonly string[]>;
+};
+
+/** Starts Chromium and the page; resolves when the signalling server has confirmed its id. */
+export async function startChromiumStreamer(
+  options: Pick<StreamerOptions, 'signallingUrl' | 'streamerId'> & Partial<StreamerOptions>,
+): Promise<ChromiumStreamer> {
+  const stack = closeStack((error) => {
+    throw error;
+  });
+  try {
+    const server = stack.push(await startModuleServer());
+    const browser = stack.push(await launchBrowser({ viewport: { width: 1280, height: 720 } }));
+    const page = await browser.context.newPage();
+    await page.goto(`${server.origin}/`);
+    const settings: StreamerOptions = {
+      width: 1280,
+      height: 720,
+      fps: 30,
+      maxBitrateBps: 4_000_000,
+      ...options,
+    };
+    const streamerId = await page.evaluate(async (given) => {
+      const path = '/test/browser/streamer.ts';
+      const module = (await import(path)) as {
+        startStreamer(options: typeof given): Promise<string>;
+      };
+      return module.startStreamer(given);
+    }, settings);
+    // The page's own expressions: this side has no DOM types.
+    return {
+      streamerId,
+      stats: () => page.evaluate<readonly PeerStats[]>('window.streamer.stats()'),
+      received: () => page.evaluate<readonly string[]>('window.streamer.received'),
+      close: (reason) => stack.close(reason),
+    };
+  } catch (error) {
+    await stack.close('did not start');
+    throw error;
+  }
+}
