@@ -121,12 +121,12 @@ export async function runEncoder(options: EncoderRunOptions, signal: AbortSignal
       source.end();
     });
     const feedEnd = pumpFeed(feed, source, watch, stop.signal);
-    void endOfRun(feedEnd, child, outputs, stop.signal).then(end.resolve, end.reject);
+    void endOfRun(feedEnd, child, outputs, stderr, stop.signal).then(end.resolve, end.reject);
     const timers = [
       setInterval(() => {
         const fault = watch.fault();
         if (fault !== undefined) {
-          end.reject(ffmpegFailed(fault, child));
+          end.reject(ffmpegFailed(fault, stderr));
         }
       }, WATCH_INTERVAL_MS),
       setInterval(() => {
@@ -254,6 +254,7 @@ async function endOfRun(
   feedEnd: Promise<string>,
   child: RunningChild,
   outputs: readonly TrackSocket[],
+  stderr: StderrLog,
   signal: AbortSignal,
 ): Promise<string> {
   let reason: string | undefined;
@@ -271,13 +272,12 @@ async function endOfRun(
   read.abort();
   if (isFault) {
     const how = exit?.signal ?? `code ${exit?.code ?? '?'}`;
-    throw ffmpegFailed(`ffmpeg ended (${how})`, child);
+    throw ffmpegFailed(`ffmpeg ended (${how})`, stderr);
   }
   return reason ?? 'the feed ended';
 }
 
-function ffmpegFailed(what: string, child: RunningChild): GatewayError {
-  const tail = child.stderrTail();
+function ffmpegFailed(what: string, { tail }: StderrLog): GatewayError {
   return new GatewayError(
     'ffmpeg_failed',
     tail.length === 0 ? what : `${what}; its last lines:\n${tail.join('\n')}`,

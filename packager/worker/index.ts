@@ -2,7 +2,7 @@
  * Workers: a broadcast's feed through ffmpeg into one-frame CMAF fragments, published to every
  * origin. The only public names of this room.
  */
-export { type WorkerConfig, workerConfigSchema } from './config.ts';
+export { workerConfigSchema } from './config.ts';
 export { type EncoderChoice } from './encoder.ts';
 export { probeEncoder } from './probe.ts';
-export { createWorker, type TranscodeWorker, type WorkerDeps } from './worker.ts';
+export { createWorker } from './worker.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Logger } from '../../infra/kernel/logger.ts';
+import { type Logger, silentLogger } from '../../infra/kernel/logger.ts';
 import { parseStderrLine, StderrLog } from './stderrLog.ts';
 
 test.each([
@@ -30,9 +30,19 @@ test('a flood becomes a few lines with counts, and is forgotten after the flush'
   for (let index = 0; index < 100; index += 1) {
     log.push(`[warning] text ${'x'.repeat(index)}`);
   }
+  expect(log.tail).toHaveLength(50);
   log.flush();
   log.flush();
   expect(said).toHaveLength(6);
   expect(said[0]).toEqual({ level: 'warn', text: 'h264: concealing 0 errors', count: 1000 });
   expect(said[5]).toEqual({ level: 'debug', lines: 96 });
+});
+
+test('the tail keeps what a repeated line would push out', () => {
+  const log = new StderrLog(silentLogger);
+  log.push('[error] the cause');
+  for (let index = 0; index < 100; index += 1) {
+    log.push(`[warning] frame ${index} has changed`);
+  }
+  expect(log.tail).toEqual(['the cause', 'frame 0 has changed']);
 });

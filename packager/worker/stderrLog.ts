@@ -1,6 +1,7 @@
 /**
- * ffmpeg's stderr as log lines: levelled, repeated lines counted, at most a few texts a second.
- * The last lines in full are kept by the child's supervision, for its error.
+ * ffmpeg's stderr as log lines: levelled, repeated lines counted, at most a few texts a second;
+ * and its last lines for the error, without the repeats that would push everything else out (a
+ * source that changed its size is worth one warning per frame to ffmpeg).
  */
 import type { Logger } from '../../infra/kernel/logger.ts';
 
@@ -25,19 +26,34 @@ export function parseStderrLine(line: string): { level: 'warn' | 'debug'; text: 
 
 type KnownText = { readonly level: 'warn' | 'debug'; readonly text: string; count: number };
 
+/** Lines kept for an error. */
+const TAIL_LINES = 50;
+
 /** Collects lines; whoever owns the timer calls `flush` each second. */
 export class StderrLog {
   readonly #logger: Logger;
   readonly #counts = new Map<string, KnownText>();
+  readonly #tail: string[] = [];
+  #lastKey: string | undefined;
   #suppressed = 0;
 
   constructor(logger: Logger) {
     this.#logger = logger;
   }
 
+  /** Last lines, oldest first; of lines that differ in numbers only and follow each other, one. */
+  get tail(): readonly string[] {
+    return this.#tail;
+  }
+
   push(line: string): void {
     const { level, text } = parseStderrLine(line);
     const key = text.replaceAll(/\d+/g, '#');
+    if (key !== this.#lastKey) {
+      this.#lastKey = key;
+      this.#tail.push(text);
+      this.#tail.splice(0, this.#tail.length - TAIL_LINES);
+    }
     const known = this.#counts.get(key);
     if (known !== undefined) {
       known.count += 1;

@@ -8,6 +8,9 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { FEED_NEWEST_HEADER } from '../../infra/kernel/wire.ts';
 
+/** Looked up in PATH. */
+const FFMPEG = 'ffmpeg';
+
 type Cluster = { readonly timeMs: number; readonly hasKeyframe: boolean; readonly bytes: Buffer };
 
 /** A running feed. */
@@ -94,7 +97,7 @@ function makePicture(size: string, seconds: number): Promise<Buffer> {
 }
 
 async function ffmpeg(args: readonly string[], input?: Buffer): Promise<Buffer> {
-  const child = spawn('ffmpeg', ['-hide_banner', '-loglevel', 'error', ...args], {
+  const child = spawn(FFMPEG, ['-hide_banner', '-loglevel', 'error', ...args], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   // ffmpeg closes its input once it has the seconds it wants.

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import { systemBroadcastClock } from '../../infra/kernel/broadcastClock.ts';
-import type { Logger } from '../../infra/kernel/logger.ts';
+import { type Logger, silentLogger } from '../../infra/kernel/logger.ts';
 import { noMetrics } from '../../infra/kernel/metrics.ts';
 import { Secret } from '../../infra/kernel/secret.ts';
 import type { TranscodeJob, TranscodeStatus } from '../../infra/kernel/wire.ts';
 import { workerConfigSchema } from './config.ts';
-import { x264Choice } from './probe.ts';
+import { probeEncoder, x264Choice } from './probe.ts';
 import { serveTestFeed, type TestFeed } from './testFeed.ts';
 import { type Received, startTestOrigin, type TestOrigin } from './testOrigin.ts';
 import { createWorker } from './worker.ts';
@@ -205,4 +205,21 @@ test('an origin that refuses is asked again, and the status says why', async () 
   origin.refuseWith = undefined;
   await origin.until(() => TRACKS.every((name) => track(origin, name).length > 30));
   expectOnGrid(origin);
+});
+
+test('an ffmpeg that hangs is found silent and replaced', async () => {
+  const { origin, pids, statuses } = await startJob(25);
+  await origin.until(() => track(origin, 'v90').length > 0);
+  process.kill(pids[0]!, 'SIGSTOP');
+  await origin.until(() => breaksOf(track(origin, 'v90')).length === 1);
+  expectOnGrid(origin);
+  expect(statuses.map(({ reason }) => reason).join()).toContain('ffmpeg has written nothing of');
+  expect(() => process.kill(pids[0]!, 0)).toThrow('ESRCH');
+});
+
+test('the probe finds an encoder here, and names a missing ffmpeg', async () => {
+  const config = workerConfigSchema.parse({ ffmpegPath: '/nonexistent/ffmpeg' });
+  await expect(probeEncoder(config, silentLogger)).rejects.toMatchObject({ code: 'missing_tool' });
+  const choice = await probeEncoder(workerConfigSchema.parse({}), silentLogger);
+  expect(choice.reason).not.toBe('');
 });
