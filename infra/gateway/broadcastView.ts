@@ -67,7 +67,7 @@ export function broadcastView(
   streamer: StreamerState,
   at: { readonly nowMs: UnixMs; readonly since: UnixMs },
 ): BroadcastView {
-  const { ingest, transcode, origin } = statuses;
+  const { transcode, origin } = statuses;
   return {
     id: broadcast.id,
     ...stateOf(statuses, streamer, at.nowMs),
@@ -83,18 +83,23 @@ export function broadcastView(
       present: `/present/${broadcast.id}`,
     },
     presenter: streamer.presenter,
-    health: {
-      lastMsn: origin?.lastMsn ?? null,
-      publishDelayMs: origin?.publishDelayMs ?? null,
-      ingest: ingest?.state ?? null,
-      ingestBitrateBps: ingest?.bitrateBps ?? null,
-      framesIn: ingest?.framesIn ?? null,
-      framesDamaged: ingest?.framesDamaged ?? null,
-      plisSent: ingest?.plisSent ?? null,
-      nacksSent: ingest?.nacksSent ?? null,
-      transcode: transcode?.state ?? null,
-      encoderSpeed: transcode?.speed ?? null,
-      encoderRestarts: transcode?.restarts ?? null,
-    },
+    health: healthOf(statuses),
   };
+}
+
+function healthOf({ ingest, transcode, origin }: RoleStatuses): BroadcastView['health'] {
+  const values = {
+    lastMsn: origin?.lastMsn,
+    publishDelayMs: origin?.publishDelayMs,
+    ingest: ingest?.state,
+    ingestBitrateBps: ingest?.bitrateBps,
+    framesIn: ingest?.framesIn,
+    framesDamaged: ingest?.framesDamaged,
+    plisSent: ingest?.plisSent,
+    nacksSent: ingest?.nacksSent,
+    transcode: transcode?.state,
+    encoderSpeed: transcode?.speed,
+    encoderRestarts: transcode?.restarts,
+  };
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value ?? null]));
 }

@@ -68,7 +68,7 @@ export function startController(deps: ControllerDeps, options: ControllerOptions
     await deps.directory.saveBroadcast({
       id,
       source: { kind: 'pixel-streaming', streamerId },
-      ladder: options.ladder as Broadcast['ladder'],
+      ladder: options.ladder,
       grid: options.grid,
       createdMs: Math.round(deps.nowMs()),
     });

@@ -367,7 +367,7 @@ function streamerState(signalling: Signalling, streamerId: string): StreamerStat
 }
 
 function epicView(signalling: Signalling, path: readonly string[]): unknown {
-  const [kind, id] = path;
+  const [kind = '', id] = path;
   const snapshot = signalling.snapshot();
   switch (kind) {
     case 'status':

@@ -23,7 +23,7 @@ export async function benchLibwebrtc([secondsText = '20']: readonly string[]): P
     const { health } = await gateway.broadcast('chromium');
     console.log(JSON.stringify(health));
   } finally {
-    await streamer.close();
+    await streamer.close('done');
     await gateway.stop();
   }
 }

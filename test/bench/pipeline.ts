@@ -83,14 +83,13 @@ async function record(
   if (response.body === null || !response.ok) {
     throw new Error(`the feed answers ${response.status}`);
   }
-  await pipeline(
-    Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]),
-    createWriteStream(file),
-  ).catch((error: unknown) => {
-    if (!stop.aborted) {
-      throw error;
-    }
-  });
+  await pipeline(Readable.fromWeb(response.body), createWriteStream(file)).catch(
+    (error: unknown) => {
+      if (!stop.aborted) {
+        throw error;
+      }
+    },
+  );
 }
 
 /** The worker's own filter graph and encoder arguments, on the recorded feed, into null. */

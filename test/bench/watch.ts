@@ -30,7 +30,7 @@ export async function benchWatch([
       'player  stalls  stalled ms  latency p5/p50/p95/max ms (picture)  shown - picture p50/p95|.| ms  dropped  buffer s',
     );
     for (const player of players.length === 0 ? ['hls', 'dash'] : players) {
-      const page = await browser.newPage({ viewport: { width: 1280, height: 720 } });
+      const page = await browser.context.newPage();
       await page.goto(`${gateway.url}/watch/demo?player=${player}&level=${level}`);
       await untilPlaying(page);
       await pause(SETTLE_MS);
@@ -65,7 +65,7 @@ export async function benchWatch([
       );
     }
   } finally {
-    await browser.close();
+    await browser.close('done');
     await gateway.stop();
   }
 }

@@ -4,12 +4,12 @@
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lintCmaf } from '../conformance/lintCmaf.ts';
 import { followPlaylist } from '../conformance/followPlaylist.ts';
 import { validateMpd } from '../conformance/mpdSchema.ts';
-import { launchBrowser } from '../support/browser.ts';
+import { launchBrowser, type TestBrowser } from '../support/browser.ts';
 import { type GatewayProcess, startGatewayProcess } from '../support/gatewayProcess.ts';
 import { until } from '../support/until.ts';
 import { untilPlaying, watchStats } from '../support/watchPage.ts';
@@ -20,7 +20,7 @@ const LIVE_MS = 40_000;
 const TRACKS = ['v720', 'v480', 'v360', 'a128'];
 
 let gateway: GatewayProcess;
-let browser: Browser;
+let browser: TestBrowser;
 
 beforeAll(async () => {
   gateway = await startGatewayProcess({ isDemo: true });
@@ -29,8 +29,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await browser?.close();
-  await gateway?.stop();
+  await browser.close('done');
+  await gateway.stop();
 });
 
 describe('what is published', () => {
@@ -92,7 +92,7 @@ describe('the watch page', () => {
   it.each(['hls', 'dash'])(
     'plays with %s without a stall and without a WebSocket',
     async (player) => {
-      const page = await browser.newPage();
+      const page = await browser.context.newPage();
       const sockets: string[] = [];
       page.on('websocket', (socket) => sockets.push(socket.url()));
       await page.goto(`${gateway.url}/watch/demo?player=${player}&level=v360`);
@@ -113,10 +113,10 @@ describe('the watch page', () => {
 
 describe('the presenter', () => {
   it('moves the object over WebRTC, and a second presenter is refused readably', async () => {
-    const presenter = await browser.newPage();
+    const presenter = await browser.context.newPage();
     await presenter.goto(`${gateway.url}/present/demo`);
     await untilPresenting(presenter);
-    const second = await browser.newPage();
+    const second = await browser.context.newPage();
     await second.goto(`${gateway.url}/present/demo`);
     const refusal = await second.waitForSelector('[data-testid="refusal"]:visible', {
       timeout: 30_000,
@@ -135,7 +135,7 @@ describe('the presenter', () => {
 
 describe('what breaks', () => {
   it('comes back by itself when ffmpeg and when the streamer are killed, and the page plays on', async () => {
-    const page = await browser.newPage();
+    const page = await browser.context.newPage();
     await page.goto(`${gateway.url}/watch/demo?player=hls&level=v360`);
     await untilPlaying(page);
     let lastMsn = (await gateway.broadcast('demo')).health.lastMsn ?? 0;

@@ -1,8 +1,11 @@
 /** The demo streamer as a child: restarted when it ends, gone when its owner is. */
 import { join } from 'node:path';
+import { z } from 'zod';
 import { startChild, type RunningChild } from '../../kernel/childProcess.ts';
 import { backoffMs, type Closeable, pause } from '../../kernel/lifecycle.ts';
 import type { Logger } from '../../kernel/logger.ts';
+
+const logLineSchema = z.looseObject({ level: z.number(), msg: z.string() });
 
 const MAIN = join(import.meta.dirname, '..', '..', 'demo', 'main.ts');
 /** A demo that ran this long has not failed at its start: the next restart is quick again. */
@@ -14,16 +17,17 @@ export type DemoChild = Closeable & { readonly id: string };
 /** Starts the demo and starts it again whenever it ends. */
 export function startDemoChild(streamerUrl: string, logger: Logger): DemoChild {
   const stopped = new AbortController();
+  const isStopped = (): boolean => stopped.signal.aborted;
   let child: RunningChild | undefined;
   const loop = (async () => {
-    for (let attempt = 0; !stopped.signal.aborted; attempt += 1) {
+    for (let attempt = 0; !isStopped(); attempt += 1) {
       const startedMs = performance.now();
-      child = startChild(process.execPath, [MAIN, '--url', streamerUrl], {
+      child = startChild(process.execPath, [MAIN, '--url', streamerUrl, '--with-parent'], {
         stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-        onLine: (line) => logger.info({}, line),
+        onLine: (line) => relay(line, logger),
       });
       const { code, signal } = await child.exited;
-      if (stopped.signal.aborted) {
+      if (isStopped()) {
         return;
       }
       attempt = performance.now() - startedMs > HEALTHY_MS ? 0 : attempt;
@@ -64,4 +68,34 @@ export async function runDemo(options: {
   }
   const { code } = await child.exited;
   process.exitCode = code ?? 0;
+}
+
+/** A line of the demo's own log (pino's JSON) at its own level; anything else is a warning. */
+function relay(line: string, logger: Logger): void {
+  const parsed = logLineSchema.safeParse(parseJson(line));
+  if (!parsed.success) {
+    logger.warn({ line: line.slice(0, 500) }, 'the demo says');
+    return;
+  }
+  const fields = Object.fromEntries(
+    Object.entries(parsed.data).filter(
+      ([name]) => !['level', 'time', 'area', 'msg'].includes(name),
+    ),
+  );
+  const { level, msg } = parsed.data;
+  if (level >= 50) {
+    logger.error(fields, msg);
+  } else if (level >= 40) {
+    logger.warn(fields, msg);
+  } else {
+    logger.info(fields, msg);
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
 }

@@ -53,8 +53,7 @@ export async function start(options: {
     logger.error({ deadlineMs: CLOSE_DEADLINE_MS }, 'closing took too long');
     process.exit(1);
   }, CLOSE_DEADLINE_MS);
-  await demo?.close(reason);
-  await gateway.close(reason);
+  await Promise.all([gateway.close(reason), demo?.close(reason)]);
   clearTimeout(deadline);
   stopListening();
   logger.info({ reason }, 'closed');
