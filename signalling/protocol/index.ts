@@ -13,20 +13,9 @@ export {
   parseMessage,
   renderMessage,
 } from './messages.ts';
-export {
-  type DataChannelProtocol,
-  type FieldType,
-  type FromStreamerProtocol,
-  type MergedProtocol,
-  type MessageLayout,
-  type ToStreamerProtocol,
-  DEFAULT_PROTOCOL,
-  mergeProtocol,
-  renderProtocol,
-} from './protocolMap.ts';
+export { type FieldType, DEFAULT_PROTOCOL, mergeProtocol, renderProtocol } from './protocolMap.ts';
 export {
   type FromStreamerMessage,
-  type NotDecoded,
   type ToStreamerMessage,
   DataChannelError,
   FreezeFrameAssembler,
