@@ -32,6 +32,7 @@ export class LiveBroadcast {
   readonly #onChange: ChangeListener;
   readonly #tracks = new Map<string, LiveTrack>();
   #eras: Era[] = [{ era: 0, firstMsn: 0 }];
+  readonly #late = new Map<LiveTrack, { readonly msn: number; readonly sinceMs: UnixMs }>();
   #version = 0;
   #presentation: { readonly version: number; readonly value: Presentation | undefined } | undefined;
 
@@ -91,10 +92,28 @@ export class LiveBroadcast {
       }
     }
     this.#announce(name, change);
-    if (change === 'part') {
-      this.#giveUpOnLateTracks();
-    }
     return verdict;
+  }
+
+  /**
+   * Gives a track GAP where another has been a full segment ahead for the length of a part: less
+   * would punish tracks whose connections catch up one after the other. Called a few times a second.
+   */
+  giveUpOnLateTracks(nowMs: UnixMs): void {
+    const tracks = [...this.#tracks.values()];
+    const lead = Math.max(0, ...tracks.map((track) => track.frontierMsn ?? 0));
+    for (const track of tracks) {
+      const msn = track.frontierMsn ?? lead;
+      const late = this.#late.get(track);
+      if (track.followed === undefined || msn + 2 > lead) {
+        this.#late.delete(track);
+      } else if (late?.msn !== msn) {
+        this.#late.set(track, { msn, sinceMs: nowMs });
+      } else if (nowMs - late.sinceMs >= this.broadcast.grid.partMs) {
+        this.#late.delete(track);
+        this.#announce(track.name, track.giveUpBefore(lead - 1));
+      }
+    }
   }
 
   /** What players are told; undefined until there is something for them to play. */
@@ -193,17 +212,6 @@ export class LiveBroadcast {
       this.#version += 1;
     }
     this.#onChange(name, change);
-  }
-
-  /** A track that the others have left a full segment behind gets GAP. */
-  #giveUpOnLateTracks(): void {
-    const tracks = [...this.#tracks.values()];
-    const lead = Math.max(0, ...tracks.map((track) => track.frontierMsn ?? 0));
-    for (const track of tracks) {
-      if (track.followed !== undefined && (track.frontierMsn ?? lead) + 2 <= lead) {
-        this.#announce(track.name, track.giveUpBefore(lead - 1));
-      }
-    }
   }
 
   #inLadderOrder(): LiveTrack[] {

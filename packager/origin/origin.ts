@@ -48,8 +48,10 @@ export function createOrigin(deps: OriginDeps, config: OriginConfig): Origin {
   const { clock, logger, metrics } = deps;
   const shows = new Map<string, Seen>();
   const publishes = new Set<ServerResponse>();
-  const room = new WaitingRoom(config.maxHeldRequests);
   const held = metrics.gauge('grandstand_origin_held_requests', 'Requests that wait for media.');
+  const room = new WaitingRoom(config.maxHeldRequests, (size) => {
+    held.set(size);
+  });
   const gaps = metrics.gauge('grandstand_origin_gap_segments', 'Gap segments listed so far.');
   const delay = metrics.histogram(
     'grandstand_origin_publish_delay_seconds',
@@ -84,7 +86,6 @@ export function createOrigin(deps: OriginDeps, config: OriginConfig): Origin {
 
   const report = (): void => {
     const nowMs = clock.nowMs();
-    held.set(room.size);
     gaps.set([...shows.values()].reduce((sum, { live }) => sum + live.gapSegments, 0));
     for (const [id, { live, usedMs }] of shows) {
       if (
@@ -102,7 +103,11 @@ export function createOrigin(deps: OriginDeps, config: OriginConfig): Origin {
 
   let sweeps = 0;
   const timer = setInterval(() => {
-    room.sweep(clock.nowMs());
+    const nowMs = clock.nowMs();
+    room.sweep(nowMs);
+    for (const { live } of shows.values()) {
+      live.giveUpOnLateTracks(nowMs);
+    }
     sweeps += 1;
     if (sweeps % SWEEPS_PER_REPORT === 0) {
       report();

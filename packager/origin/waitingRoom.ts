@@ -22,14 +22,13 @@ export type Held = {
 export class WaitingRoom {
   readonly #capacity: number;
   readonly #byTrack = new Map<string, Set<Held>>();
+  readonly #onSize: (size: number) => void;
   #size = 0;
 
-  constructor(capacity: number) {
+  /** @param onSize told how many wait, whenever that changes */
+  constructor(capacity: number, onSize: (size: number) => void) {
     this.#capacity = capacity;
-  }
-
-  get size(): number {
-    return this.#size;
+    this.#onSize = onSize;
   }
 
   /** Holds a request on `key` until it is done; false where the room is full. */
@@ -41,6 +40,7 @@ export class WaitingRoom {
     this.#byTrack.set(key, set);
     set.add(held);
     this.#size += 1;
+    this.#onSize(this.#size);
     held.response.once('close', () => {
       this.#remove(key, held);
     });
@@ -77,6 +77,7 @@ export class WaitingRoom {
     const set = this.#byTrack.get(key);
     if (set?.delete(held) === true) {
       this.#size -= 1;
+      this.#onSize(this.#size);
       if (set.size === 0) {
         this.#byTrack.delete(key);
       }
