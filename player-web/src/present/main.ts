@@ -143,7 +143,7 @@ function start(streamerId: string): void {
 function setPhase(next: Phase, title?: string, detail?: string): void {
   phase = next;
   const pill = byId('state', HTMLElement);
-  pill.dataset['state'] = next === 'connected' ? 'live' : 'idle';
+  pill.dataset['state'] = next;
   setText(pill, LABELS[next]);
   const notice = byId('notice', HTMLElement);
   notice.dataset['shown'] = String(title !== undefined);
@@ -154,7 +154,9 @@ function setPhase(next: Phase, title?: string, detail?: string): void {
   setText(retry, RETRY_LABELS[next] ?? 'Try again');
   if (title !== undefined) {
     setText(byId('notice-title', HTMLElement), title);
-    setText(byId('notice-detail', HTMLElement), detail ?? '');
+    const element = byId('notice-detail', HTMLElement);
+    element.dataset['testid'] = next === 'refused' ? 'refusal' : 'notice';
+    setText(element, detail ?? '');
   }
   leave.disabled = next !== 'connected' && next !== 'connecting';
   if (next !== 'connected') {

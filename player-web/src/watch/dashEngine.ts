@@ -54,7 +54,8 @@ export function startDash(options: EngineOptions): Engine {
     }
   });
   player.attachView(video);
-  player.attachSource(options.urls.dash);
+  // Absolute: dash.js 5.2 trips over its own CMCD bookkeeping on a relative URL.
+  player.attachSource(new URL(options.urls.dash, location.href).href);
 
   return {
     kind: 'dash',
@@ -87,8 +88,12 @@ export function startDash(options: EngineOptions): Engine {
     },
     resumeLoading: () => false,
     recoverMedia: () => false,
+    afterInterruption: () => undefined,
     destroy: () => {
       isDestroyed = true;
+      // dash.js 5.2 leaves a listener that waits for this event and would throw at the next
+      // player's: let it fire while it still has its element.
+      video.dispatchEvent(new Event('canplay'));
       player.destroy();
     },
   };

@@ -50,6 +50,8 @@ export interface Engine {
   resumeLoading(): boolean;
   /** Resets the decoder after a media fault; false where only a rebuild can. */
   recoverMedia(): boolean;
+  /** The source was away and is back: what was learnt of the network meanwhile is wrong. */
+  afterInterruption(): void;
   destroy(): void;
 }
 

@@ -25,9 +25,8 @@ export function startHls(options: EngineOptions): Engine {
     // A finite back buffer made one hard stall 13 to 36 s after the start in hls.js 1.7.4; eviction
     // is left to the browser's quota (media-facts B.6).
     backBufferLength: Infinity,
-    // In target durations (2 s), so that PART-HOLD-BACK stays the target. Well above the target
-    // after a few stalls (+1 s each), or it would seek in a loop.
-    liveMaxLatencyDurationCount: 5,
+    // No liveSyncDuration and no liveMaxLatencyDuration: the former would replace PART-HOLD-BACK as
+    // the target and the latter needs the former. The session jumps where that is needed.
     maxBufferLength: 10,
     // Interrupted sources are answered 503 after 3 target durations: keep asking for a good while
     // before it becomes a fault, playback then goes on without a rebuild.
@@ -105,6 +104,15 @@ export function startHls(options: EngineOptions): Engine {
     recoverMedia: () => {
       hls.recoverMediaError();
       return true;
+    },
+    afterInterruption: () => {
+      // The stall raised the target by a second for good, and a request that the origin held until
+      // the source came back reads as a network of a few bit/s.
+      const partHoldBackS = hls.latestLevelDetails?.partHoldBack ?? 0;
+      if (partHoldBackS > 0) {
+        hls.targetLatency = partHoldBackS;
+      }
+      hls.bandwidthEstimate = hls.config.abrEwmaDefaultEstimate;
     },
     destroy: () => {
       isDestroyed = true;

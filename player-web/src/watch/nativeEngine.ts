@@ -46,6 +46,7 @@ export function startNative(options: EngineOptions): Engine {
     },
     resumeLoading: () => false,
     recoverMedia: () => false,
+    afterInterruption: () => undefined,
     destroy: () => {
       listening.abort();
       video.removeAttribute('src');

@@ -86,6 +86,8 @@ const FRAME_FRESH_MS = 700;
 const SOFT_FAULT_MS = 1500;
 /** A build that is still fetching its library is given this long before another (ms). */
 const BUILD_INTERVAL_MS = 5000;
+/** A stall this long was at the source, not in this viewer's network (ms). */
+const INTERRUPTION_MS = 3000;
 /** Pauses this soon after a build come from the build (ms). */
 const REBUILD_QUIET_MS = 1500;
 
@@ -244,6 +246,7 @@ export function startSession(
 
   function tick(): void {
     const nowMs = performance.now();
+    const before = stall;
     stall = countStall(stall, {
       atMs: nowMs,
       positionS: video.currentTime,
@@ -251,6 +254,10 @@ export function startSession(
       isSeeking: video.seeking || hasSought,
     });
     hasSought = false;
+    const stillForMs = nowMs - (before.lastProgressMs ?? nowMs);
+    if (before.isStalled && !stall.isStalled && stillForMs > INTERRUPTION_MS) {
+      engine?.afterInterruption();
+    }
     const latencyMs = measureLatency(nowMs);
     if (latencyMs !== undefined && !stall.isStalled && !video.paused) {
       latencies = addToSeries(latencies, nowMs, latencyMs, SERIES_MS);
