@@ -1,5 +1,4 @@
 /** The whole configuration: the rooms' schemas composed, with the wiring's own. */
-import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { ingestConfigSchema } from '../../ingest/index.ts';
 import { originConfigSchema } from '../../packager/origin/index.ts';
@@ -40,14 +39,6 @@ export const gatewayConfigSchema = z.strictObject({
     .max(1000)
     .default(16)
     .describe('Broadcasts at most; further streamers are not broadcast.'),
-  maxTranscodes: z
-    .int()
-    .min(1)
-    .max(100)
-    .default(Math.max(1, Math.floor(availableParallelism() / 2)))
-    .describe(
-      'Transcode jobs at once in this process; a default ladder takes about half of two cores.',
-    ),
   log: z
     .strictObject({
       level: z

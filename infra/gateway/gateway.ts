@@ -219,7 +219,7 @@ async function build(
     }),
   );
   stack.push(
-    runner(transcodeName, config.maxTranscodes, async (job) => {
+    runner(transcodeName, config.worker.concurrency, async (job) => {
       const payload = transcodeJobSchema.parse(job.payload);
       const watch = watchJob(
         job.signal,

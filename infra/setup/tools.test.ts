@@ -32,9 +32,7 @@ describe('setup', () => {
     ['linux', [], 'sudo apt-get install -y --no-install-recommends ffmpeg redis-server'],
   ])('prints the command for %s %j', (platform, present, expected) => {
     expect(
-      command(tools('run'), platform, (name) =>
-        (present).includes(name) ? name : undefined,
-      ),
+      command(tools('run'), platform, (name) => (present.includes(name) ? name : undefined)),
     ).toBe(expected);
   });
 

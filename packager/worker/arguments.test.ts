@@ -38,7 +38,7 @@ test('the command line of the default ladder', () => {
     `pad=w=${width}:h=${height}:x=(ow-iw)/2:y=(oh-ih)/2:eval=frame,setsar=1,format=yuv420p`;
   expect(lines).toEqual([
     '-hide_banner -nostats -nostdin -loglevel level+warning -filter_complex_threads 1 -copyts ' +
-      '-fflags +nobuffer -flags low_delay -threads 1 -reinit_filter 0 ' +
+      '-flags low_delay -threads 1 -reinit_filter 0 ' +
       '-analyzeduration 0 -probesize 32 -fpsprobesize 0 -f matroska',
     '[0:v]fps=30:start_time=1795196404.000000,split=2[s_v480][s_v360]',
     `[s_v480]${scale(854, 480)}[v480]`,

@@ -32,16 +32,18 @@ export type FfmpegJob = {
 };
 
 /**
- * `nobuffer`, `low_delay` and one decoder thread take three frames off the delay (a frame-threaded
+ * `low_delay` and one decoder thread take frames off the delay (a frame-threaded
  * decoder holds a frame per further thread); probing is off since the feed's header says it all.
  * `reinit_filter 0`: a source that changes its size, as WebRTC senders do, must not restart the
  * filter graph, since `fps` and `aresample` would start again at T0; `scale` and `pad` follow the
  * new size by themselves (seen with ffmpeg 5.1).
+ * `-fflags nobuffer` is not among them: ffmpeg 5.1 then discards what it read while probing, the
+ * join's keyframe with it, and a streamer that sends no periodic keyframes would never decode.
  */
 const INPUT = [
   ...['-hide_banner', '-nostats', '-nostdin', '-loglevel', 'level+warning'],
   ...['-filter_complex_threads', '1', '-copyts'],
-  ...['-fflags', '+nobuffer', '-flags', 'low_delay', '-threads', '1'],
+  ...['-flags', 'low_delay', '-threads', '1'],
   ...['-reinit_filter', '0'],
   ...['-analyzeduration', '0', '-probesize', '32', '-fpsprobesize', '0', '-f', 'matroska'],
 ];

@@ -1,4 +1,5 @@
 /** Configuration of the worker role: which encoder, which ffmpeg, and how patient supervision is. */
+import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 
 /** x264 presets that keep up with a live ladder, fastest first. */
@@ -22,8 +23,10 @@ export const workerConfigSchema = z.strictObject({
     .int()
     .min(1)
     .max(64)
-    .default(2)
-    .describe('Transcode jobs at once; each is one ffmpeg with the whole ladder.'),
+    .default(Math.max(1, Math.floor(availableParallelism() / 2)))
+    .describe(
+      'Transcode jobs at once, each one ffmpeg with a whole ladder; half the cores by default.',
+    ),
   startLeadMs: z
     .int()
     .min(200)

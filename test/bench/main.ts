@@ -1,12 +1,14 @@
 /** `npm run bench -- NAME`: what the gateway costs and how it plays, measured on this machine. */
 import { benchLibwebrtc } from './libwebrtc.ts';
 import { benchPipeline } from './pipeline.ts';
+import { benchSync } from './sync.ts';
 import { benchWatch } from './watch.ts';
 
 const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   pipeline: benchPipeline,
   watch: benchWatch,
   libwebrtc: benchLibwebrtc,
+  sync: benchSync,
 };
 
 const [name = '', ...args] = process.argv.slice(2);
