@@ -234,7 +234,7 @@ async function build(
 
   return {
     publicUrl: `http://${urlHost(config.http.listen.host)}:${publicListener.port}`,
-    streamerUrl: `ws://${urlHost(config.signalling.streamers.host)}:${config.signalling.streamers.port}`,
+    streamerUrl: `ws://${urlHost(config.signalling.streamers.host)}:${signalling.streamersPort}`,
     internalUrl: `http://${urlHost(config.internal.listen.host)}:${internal.port}`,
     redis: redis.description,
     encoder,

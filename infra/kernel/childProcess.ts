@@ -63,6 +63,8 @@ export function superviseChild(
       if (child.exitCode !== null || child.signalCode !== null) {
         return;
       }
+      // ffmpeg notices SIGTERM only when a read of its input returns.
+      child.stdin?.destroy();
       child.kill('SIGTERM');
       const timer = setTimeout(() => {
         child.kill('SIGKILL');

@@ -25,7 +25,11 @@ let browser: TestBrowser;
 beforeAll(async () => {
   gateway = await startGatewayProcess({ isDemo: true });
   browser = await launchBrowser();
-  await gateway.untilLive('demo', LIVE_MS);
+  const first = await gateway.untilLive('demo', LIVE_MS);
+  await until('a few segments are there', LIVE_MS, async () => {
+    const { health } = await gateway.broadcast('demo');
+    return (health.lastMsn ?? 0) >= (first.health.lastMsn ?? 0) + 6;
+  });
 });
 
 afterAll(async () => {
