@@ -176,12 +176,13 @@ export function startStreamer(
     }
     return { wasOpen, reason };
   };
+  const isStopping = (): boolean => stopping.signal.aborted;
   const run = async (): Promise<void> => {
-    for (let attempt = 0; !stopping.signal.aborted; attempt++) {
+    for (let attempt = 0; !isStopping(); attempt++) {
       const { wasOpen, reason } = await connectOnce();
       attempt = wasOpen ? 0 : attempt;
       // Once for an outage, not once for each try.
-      if (attempt === 0 && !stopping.signal.aborted) {
+      if (attempt === 0 && !isStopping()) {
         logger.warn({ url: options.url, reason }, 'signalling not connected; trying again');
       }
       await pause(backoffMs(attempt, { capMs: 3000 }), stopping.signal);

@@ -17,35 +17,7 @@ import {
   renderProtocol,
   type SignallingMessage,
 } from '../../signalling/protocol/index.ts';
-
-/** What the page is asked to send. */
-export type StreamerOptions = {
-  readonly signallingUrl: string;
-  readonly streamerId: string;
-  readonly width: number;
-  readonly height: number;
-  readonly fps: number;
-  /** Ceiling of the video encoder (bit/s). */
-  readonly maxBitrateBps: number;
-};
-
-/** What libwebrtc says of one peer's video. */
-export type PeerStats = {
-  readonly playerId: string;
-  readonly state: string;
-  /** Of the encoder (bit/s). */
-  readonly targetBitrateBps: number;
-  /** Bandwidth estimate (bit/s). */
-  readonly availableOutgoingBitrateBps: number;
-  readonly fps: number;
-  readonly framesEncoded: number;
-  readonly keyFramesEncoded: number;
-  readonly bytesSent: number;
-  readonly pliCount: number;
-  readonly nackCount: number;
-  readonly qualityLimitation: string;
-  readonly codec: string;
-};
+import type { PeerStats, StreamerOptions } from './streamerWire.ts';
 
 type Peer = { readonly connection: RTCPeerConnection; candidates: RTCIceCandidateInit[] };
 
@@ -99,7 +71,7 @@ export async function startStreamer(options: StreamerOptions): Promise<string> {
       if (peer !== undefined && message.type === 'answer') {
         await answer(peer, message.sdp);
       } else if (peer !== undefined && message.type === 'iceCandidate' && message.candidate) {
-        await addCandidate(peer, message.candidate as RTCIceCandidateInit);
+        await addCandidate(peer, message.candidate);
       }
     }
   };
@@ -218,7 +190,10 @@ function startPicture({ width, height, fps }: StreamerOptions): MediaStreamTrack
   return track;
 }
 
-/** A noise texture that moves and turns: costs an encoder all the bits it is given. */
+/**
+ * A texture that drifts: rich enough to use 4 Mbit/s at 720p, smooth enough that the encoder keeps
+ * the resolution.
+ */
 function createPainter(
   context: CanvasRenderingContext2D,
   width: number,
@@ -227,17 +202,17 @@ function createPainter(
   const side = 256;
   const texture = new OffscreenCanvas(side * 2, side * 2);
   const inner = texture.getContext('2d');
-  const cell = 8;
+  const cell = 16;
   for (let y = 0; inner !== null && y < side * 2; y += cell) {
     for (let x = 0; x < side * 2; x += cell) {
       const [column, row] = [(x % side) / cell, (y % side) / cell];
       const noise = Math.abs(Math.sin(column * 12.9898 + row * 78.233) * 43758.5453) % 1;
-      inner.fillStyle = `hsl(${200 + noise * 90}, 55%, ${18 + noise * 34}%)`;
+      inner.fillStyle = `hsl(${200 + noise * 60}, 50%, ${26 + noise * 16}%)`;
       inner.fillRect(x, y, cell, cell);
     }
   }
   return (nowMs) => {
-    const shift = (nowMs / 6) % side;
+    const shift = (nowMs / 12) % side;
     for (let y = -shift; y < height; y += side * 2) {
       for (let x = -shift; x < width; x += side * 2) {
         context.drawImage(texture, Math.round(x), Math.round(y));
@@ -303,6 +278,8 @@ async function statsOf(playerId: string, connection: RTCPeerConnection): Promise
   const codec = find(({ id }) => id === video['codecId']);
   const number = (entry: StatsEntry, key: string): number =>
     typeof entry[key] === 'number' ? entry[key] : 0;
+  const text = (entry: StatsEntry, key: string): string =>
+    typeof entry[key] === 'string' ? entry[key] : '';
   return {
     playerId,
     state: connection.connectionState,
@@ -314,7 +291,7 @@ async function statsOf(playerId: string, connection: RTCPeerConnection): Promise
     bytesSent: number(video, 'bytesSent'),
     pliCount: number(video, 'pliCount'),
     nackCount: number(video, 'nackCount'),
-    qualityLimitation: String(video['qualityLimitationReason'] ?? ''),
-    codec: `${String(codec['mimeType'] ?? '')} ${String(codec['sdpFmtpLine'] ?? '')}`.trim(),
+    qualityLimitation: text(video, 'qualityLimitationReason'),
+    codec: `${text(codec, 'mimeType')} ${text(codec, 'sdpFmtpLine')}`.trim(),
   };
 }

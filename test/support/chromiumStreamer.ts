@@ -3,7 +3,7 @@
  * with the timecode strip and a beep each second, H.264 first. For what the demo's own sender
  * cannot show: congestion control, keyframes only on request, changing frame times.
  */
-import type { PeerStats, StreamerOptions } from '../browser/streamer.ts';
+import type { PeerStats, StreamerOptions } from '../browser/streamerWire.ts';
 import { type Closeable, closeStack } from '../../infra/kernel/lifecycle.ts';
 import { launchBrowser } from './browser.ts';
 import { startModuleServer } from './moduleServer.ts';
