@@ -40,8 +40,8 @@ export const audioRungSchema = z.strictObject({
 /** The ladder of a broadcast: at least one video rung, exactly one audio rung for now. */
 export const ladderSchema = z
   .strictObject({
-    video: z.array(videoRungSchema).min(1).max(8),
-    audio: z.array(audioRungSchema).length(1),
+    video: z.array(videoRungSchema).min(1).max(8).describe('Video rungs, best first.'),
+    audio: z.array(audioRungSchema).length(1).describe('The audio rung: AAC-LC, stereo, 48 kHz.'),
   })
   .refine(
     (ladder) =>
