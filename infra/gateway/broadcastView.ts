@@ -40,17 +40,13 @@ export function stateOf(
   nowMs: UnixMs,
 ): { readonly state: BroadcastState; readonly reason?: string } {
   const { ingest, transcode, origin } = statuses;
-  const isFresh = origin?.newestMs !== undefined && nowMs - origin.newestMs < STALE_MS;
   // Before the first whole segment of every track there is no playlist to give.
-  const isPlayable = origin?.lastMsn !== undefined;
-  if (isFresh && isPlayable) {
-    return { state: 'live' };
-  }
-  if (isPlayable) {
-    return {
-      state: 'interrupted',
-      reason: streamer.isConnected ? 'the stream is coming back' : 'the streamer is gone',
-    };
+  if (origin?.lastMsn !== undefined) {
+    if (origin.newestMs !== undefined && nowMs - origin.newestMs < STALE_MS) {
+      return { state: 'live' };
+    }
+    const reason = streamer.isConnected ? 'the stream is coming back' : 'the streamer is gone';
+    return { state: 'interrupted', reason };
   }
   if (!streamer.isConnected) {
     return { state: 'idle', reason: 'the streamer is not connected' };

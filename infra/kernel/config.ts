@@ -126,6 +126,10 @@ function merge(
 ): Record<string, unknown> {
   const result: Record<string, unknown> = { ...below };
   for (const [key, value] of Object.entries(above)) {
+    // A section whose keys are all commented out is null in YAML: it says nothing.
+    if (value === null) {
+      continue;
+    }
     const under = result[key];
     result[key] = isRecord(under) && isRecord(value) ? merge(under, value) : value;
   }
