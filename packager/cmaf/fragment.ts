@@ -19,10 +19,7 @@ export type Sample = {
 };
 
 /** What a `moof` says: its samples without their bytes. */
-export type MovieFragment = {
-  readonly sequenceNumber: number;
-  /** Decode time of the first sample. */
-  readonly baseDecodeTime: Ticks;
+type MovieFragment = {
   /** From the start of the moof to the first sample. */
   readonly dataOffset: number;
   readonly samples: readonly (Omit<Sample, 'data'> & { readonly size: number })[];
@@ -37,22 +34,18 @@ const NON_SYNC = 0x0001_0000;
  * @throws GatewayError `bad_media`: not one traf with one tfdt and one trun, another track,
  *   relative to something else than itself, or a sample without duration
  */
-export function parseMoof(moof: Uint8Array, init: TrackInit): MovieFragment {
+function parseMoof(moof: Uint8Array, init: TrackInit): MovieFragment {
   const [box] = childBoxes(moof);
   if (box?.type !== 'moof') {
     throw new GatewayError('bad_media', 'not a moof');
   }
   const children = childBoxes(payloadOf(box));
-  const mfhd = fullBox(only(children, 'mfhd'));
+  only(children, 'mfhd');
   const traf = childBoxes(payloadOf(only(children, 'traf')));
   const defaults = readTfhd(only(traf, 'tfhd'), init);
   const tfdt = fullBox(only(traf, 'tfdt'));
   const baseDecodeTime = ticks(tfdt.version === 1 ? tfdt.body.u64() : tfdt.body.u32());
-  return {
-    sequenceNumber: mfhd.body.u32(),
-    baseDecodeTime,
-    ...readTrun(only(traf, 'trun'), baseDecodeTime, defaults),
-  };
+  return readTrun(only(traf, 'trun'), baseDecodeTime, defaults);
 }
 
 /**
@@ -96,11 +89,7 @@ function readTfhd(tfhd: ReadBox, init: TrackInit): SampleDefaults {
   };
 }
 
-function readTrun(
-  trun: ReadBox,
-  baseDecodeTime: Ticks,
-  defaults: SampleDefaults,
-): Pick<MovieFragment, 'dataOffset' | 'samples'> {
+function readTrun(trun: ReadBox, baseDecodeTime: Ticks, defaults: SampleDefaults): MovieFragment {
   const { version, flags, body } = fullBox(trun);
   const count = body.u32();
   if (count === 0 || count > MAX_SAMPLES || (flags & 0x1) === 0) {

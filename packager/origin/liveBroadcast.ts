@@ -67,6 +67,11 @@ export class LiveBroadcast {
     if (track.isFenced(identity)) {
       throw new GatewayError('fenced', 'a newer publisher is followed', { subject: name });
     }
+    if (header.init.timescale !== track.timescale) {
+      throw new GatewayError('bad_init', `timescale ${track.timescale} is fixed for life`, {
+        subject: name,
+      });
+    }
     const { followed } = track;
     const isChanged = followed !== undefined && followed.header.uri !== header.uri;
     if (isChanged && (followed.slot !== identity.slot || isSameEpoch(followed, identity))) {

@@ -27,7 +27,7 @@ import type { LiveBroadcast } from './liveBroadcast.ts';
 import type { LiveTrack } from './liveTrack.ts';
 import type { Renderings } from './renderings.ts';
 import { isMediaPath, parseRoute, type Route } from './route.ts';
-import { partChunks, type StoredSegment } from './segmentRing.ts';
+import { partChunks, type StoredPart, type StoredSegment } from './segmentRing.ts';
 import type { WaitingRoom } from './waitingRoom.ts';
 
 /** A broadcast with what was rendered of it. */
@@ -48,6 +48,7 @@ type RouteOf<K extends Route['kind']> = Extract<Route, { kind: K }>;
 
 const MAX_URL_LENGTH = 4096;
 const HELD_TARGET_DURATIONS = 3;
+const STALLED_MS = 30_000;
 
 /** Makes the handler; it answers false where the path is not its own. */
 export function createMediaHandler(
@@ -61,6 +62,8 @@ export function createMediaHandler(
     }
     const exchange = { request, response };
     const route = parseRoute(path);
+    // A client that takes nothing of what waits for it is let go.
+    response.setTimeout(STALLED_MS, () => response.destroy());
     response.once('finish', () => {
       deps.requests.add(1, { kind: route?.kind ?? 'none', status: String(response.statusCode) });
     });
@@ -194,7 +197,7 @@ function answerPart(deps: MediaDeps, exchange: Exchange, show: Show, route: Rout
       const slices = partChunks(segment, part);
       sendBytes(exchange.request, exchange.response, mediaKind(track), {
         slices,
-        etag: etagOf(slices),
+        etag: etagOf(part, slices),
       });
       return 'done';
     }
@@ -232,7 +235,7 @@ function answerSegment(
   } else if (segment?.isClosed === true && segment.chunks.length > 0) {
     sendBytes(exchange.request, exchange.response, mediaKind(track), {
       slices: segment.chunks,
-      etag: etagOf(segment.chunks),
+      etag: etagOf(segment, segment.chunks),
     });
   } else if (segment?.isClosed === false || route.msn === newest.msn + 1) {
     streamSegment(deps, exchange, show, track, route.msn);
@@ -330,10 +333,14 @@ function mediaKind(track: LiveTrack): ResourceKind {
   return `${track.kind}Media`;
 }
 
-function etagOf(slices: readonly Uint8Array[]): string {
-  const hash = createHash('sha1');
-  slices.forEach((slice) => hash.update(slice));
-  return `"${hash.digest('base64url')}"`;
+/** Validator of bytes that are complete, made once for their `owner`. */
+function etagOf(owner: StoredSegment | StoredPart, slices: readonly Uint8Array[]): string {
+  if (owner.etag === undefined) {
+    const hash = createHash('sha1');
+    slices.forEach((slice) => hash.update(slice));
+    owner.etag = `"${hash.digest('base64url')}"`;
+  }
+  return owner.etag;
 }
 
 function sendNotFound({ request, response }: Exchange): void {

@@ -71,6 +71,9 @@ async function serve(
   }
   const target = parseTarget(request.url ?? '');
   const live = await deps.open(target.broadcast, target.track);
+  if (response.destroyed) {
+    return;
+  }
   if (request.method === 'GET') {
     sendState(response, live, target);
   } else if (request.method === 'PUT') {

@@ -18,7 +18,12 @@ export type TrackHeader = {
 };
 
 /** A part, and which chunks of its segment it is. */
-export type StoredPart = PartEntry & { readonly firstChunk: number; readonly endChunk: number };
+export type StoredPart = PartEntry & {
+  readonly firstChunk: number;
+  readonly endChunk: number;
+  /** Made when first asked for. */
+  etag?: string;
+};
 
 /** A segment with its bytes so far. Chunks are only ever appended. */
 export type StoredSegment = {
@@ -31,6 +36,8 @@ export type StoredSegment = {
   isClosed: boolean;
   /** Known when closed. */
   duration: Ticks;
+  /** Made when first asked for; of a closed segment only. */
+  etag?: string;
 };
 
 /** Bounded by segment count; see `StoredSegment`. */
