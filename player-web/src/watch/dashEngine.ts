@@ -81,6 +81,7 @@ export function startDash(options: EngineOptions): Engine {
       const delayS = player.isReady() ? player.getTargetLiveDelay() : Number.NaN;
       return Number.isFinite(delayS) ? delayS * 1000 : LIVE_DELAY_S * 1000;
     },
+    steer: () => undefined,
     seekToLive: () => {
       if (player.isReady()) {
         player.seekToOriginalLive();
@@ -88,6 +89,7 @@ export function startDash(options: EngineOptions): Engine {
     },
     resumeLoading: () => false,
     recoverMedia: () => false,
+    relaxTarget: () => false,
     afterInterruption: () => undefined,
     destroy: () => {
       isDestroyed = true;

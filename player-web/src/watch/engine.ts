@@ -45,11 +45,15 @@ export interface Engine {
   unixMsAt(positionS: number): number | undefined;
   /** The latency that the player steers to (ms). */
   targetMs(): number | undefined;
+  /** Told the latency (ms) a few times per second: steers where the library does not. */
+  steer(latencyMs: number): void;
   seekToLive(): void;
   /** Loads again after a network fault; false where only a rebuild can. */
   resumeLoading(): boolean;
   /** Resets the decoder after a media fault; false where only a rebuild can. */
   recoverMedia(): boolean;
+  /** Goes back to the target of the manifest where stalls have raised it; false where none had. */
+  relaxTarget(): boolean;
   /** The source was away and is back: what was learnt of the network meanwhile is wrong. */
   afterInterruption(): void;
   destroy(): void;

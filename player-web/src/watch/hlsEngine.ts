@@ -7,7 +7,7 @@ import Hls, {
   type Level as HlsLevel,
 } from 'hls.js';
 import { AUTO, levelName, type Engine, type EngineOptions, type LevelChoice } from './engine.ts';
-import { unixMsAt, type DatedSegment } from './latency.ts';
+import { isTooClose, unixMsAt, type DatedSegment } from './latency.ts';
 import type { FaultKind } from './recovery.ts';
 
 /** Whether this browser has what hls.js needs. */
@@ -15,19 +15,25 @@ export function isHlsSupported(): boolean {
   return Hls.isSupported();
 }
 
+/** Playback rates while catching up and while falling back: nobody hears either. */
+const MAX_RATE = 1.1;
+const MIN_RATE = 0.95;
+
 /** Starts hls.js on the multivariant playlist. */
 export function startHls(options: EngineOptions): Engine {
   const { video, events } = options;
   const hls = new Hls({
     lowLatencyMode: true,
     // The default of 1 never catches up (media-facts B.6).
-    maxLiveSyncPlaybackRate: 1.1,
+    maxLiveSyncPlaybackRate: MAX_RATE,
     // A finite back buffer made one hard stall 13 to 36 s after the start in hls.js 1.7.4; eviction
     // is left to the browser's quota (media-facts B.6).
     backBufferLength: Infinity,
     // No liveSyncDuration and no liveMaxLatencyDuration: the former would replace PART-HOLD-BACK as
     // the target and the latter needs the former. The session jumps where that is needed.
     maxBufferLength: 10,
+    // The default of 0 keeps a level that failed once out of the automatic choice for ever.
+    errorPenaltyExpireMs: 5000,
     // Interrupted sources are answered 503 after 3 target durations: keep asking for a good while
     // before it becomes a fault, playback then goes on without a rebuild.
     playlistLoadPolicy: {
@@ -41,6 +47,7 @@ export function startHls(options: EngineOptions): Engine {
   });
   let choice = options.level;
   let isDestroyed = false;
+  let isFallingBack = false;
 
   const names = (): readonly string[] => hls.levels.map(nameOf);
 
@@ -92,6 +99,15 @@ export function startHls(options: EngineOptions): Engine {
     },
     unixMsAt: (positionS) => unixMsAt(datedSegments(hls), positionS),
     targetMs: () => (hls.targetLatency === null ? undefined : hls.targetLatency * 1000),
+    steer: (latencyMs) => {
+      const next = isTooClose(isFallingBack, latencyMs, partHoldBackS(hls) * 1000);
+      if (next !== isFallingBack) {
+        isFallingBack = next;
+        // At 1 hls.js leaves the rate alone.
+        hls.config.maxLiveSyncPlaybackRate = next ? 1 : MAX_RATE;
+        video.playbackRate = next ? MIN_RATE : 1;
+      }
+    },
     seekToLive: () => {
       if (hls.liveSyncPosition !== null) {
         video.currentTime = hls.liveSyncPosition;
@@ -105,18 +121,21 @@ export function startHls(options: EngineOptions): Engine {
       hls.recoverMediaError();
       return true;
     },
+    relaxTarget: () => relaxTarget(hls),
     afterInterruption: () => {
-      // The stall raised the target by a second for good, and a request that the origin held until
-      // the source came back reads as a network of a few bit/s.
-      const partHoldBackS = hls.latestLevelDetails?.partHoldBack ?? 0;
-      if (partHoldBackS > 0) {
-        hls.targetLatency = partHoldBackS;
-      }
+      relaxTarget(hls);
+      // A request that the origin held until the source came back reads as a network of few bit/s.
       hls.bandwidthEstimate = hls.config.abrEwmaDefaultEstimate;
+      // A level that failed is not chosen again before it has succeeded, which it then never can.
+      for (const level of hls.levels) {
+        level.loadError = 0;
+        level.fragmentError = 0;
+      }
     },
     destroy: () => {
       isDestroyed = true;
       hls.destroy();
+      video.playbackRate = 1;
     },
   };
 }
@@ -125,6 +144,20 @@ export function startHls(options: EngineOptions): Engine {
 function nameOf(level: HlsLevel, index: number): string {
   const track = /\/(v[0-9a-z-]+)\/[^/]+\.m3u8/.exec(level.uri)?.[1];
   return track ?? levelName(level.height || undefined, index);
+}
+
+/** hls.js raises its target by a second for each stall, for good. */
+function relaxTarget(hls: Hls): boolean {
+  const baseS = partHoldBackS(hls);
+  const isRaised = baseS > 0 && (hls.targetLatency ?? 0) > baseS + 0.01;
+  if (isRaised) {
+    hls.targetLatency = baseS;
+  }
+  return isRaised;
+}
+
+function partHoldBackS(hls: Hls): number {
+  return hls.latestLevelDetails?.partHoldBack ?? 0;
 }
 
 function datedSegments(hls: Hls): readonly DatedSegment[] {

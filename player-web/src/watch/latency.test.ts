@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addToSeries, medianOf, shouldJumpToLive, unixMsAt, type Series } from './latency.ts';
+import {
+  addToSeries,
+  isTooClose,
+  medianOf,
+  shouldJumpToLive,
+  unixMsAt,
+  type Series,
+} from './latency.ts';
 
 const T0 = 1_795_196_404_000;
 const SEGMENTS = [0, 1, 2].map((index) => ({
@@ -57,6 +64,19 @@ describe('medianOf', () => {
         expect(series.every((point) => atMs - point.atMs < 1000)).toBe(true);
       }),
     );
+  });
+});
+
+describe('isTooClose', () => {
+  it.each([
+    [false, 1500, 1536, false],
+    [false, 1300, 1536, false],
+    [false, 1200, 1536, true],
+    [true, 1300, 1536, true],
+    [true, 1490, 1536, false],
+    [false, 900, 0, false],
+  ])('was %s at %d ms of %d ms: %s', (was, latencyMs, targetMs, wanted) => {
+    expect(isTooClose(was, latencyMs, targetMs)).toBe(wanted);
   });
 });
 

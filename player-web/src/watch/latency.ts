@@ -46,6 +46,22 @@ export function medianOf(series: Series, nowMs: number, windowMs: number): numbe
   return values[Math.floor(values.length / 2)];
 }
 
+/** Closer to the live edge than the target by this, a player is one late part from a stall (ms). */
+const TOO_CLOSE_MS = 250;
+/** Close enough to the target to play at full speed again (ms). */
+const BACK_IN_PLACE_MS = 50;
+
+/**
+ * Whether to play slower until the target is reached. After a hole hls.js goes on with the first
+ * frames that arrive, nearer to the edge than it can hold, and has no slow-down of its own.
+ *
+ * @param wasTooClose the last answer (hysteresis)
+ * @param targetMs 0 where there is none
+ */
+export function isTooClose(wasTooClose: boolean, latencyMs: number, targetMs: number): boolean {
+  return latencyMs < targetMs - (wasTooClose ? BACK_IN_PLACE_MS : TOO_CLOSE_MS);
+}
+
 /** How far past its target a player may drift before it is taken to the live edge at once (ms). */
 const JUMP_MARGIN_MS = 2500;
 /** For how long it must have been there: a short spike mends itself by faster playback (ms). */

@@ -38,6 +38,7 @@ export function startNative(options: EngineOptions): Engine {
       return Number.isFinite(startMs) ? startMs + positionS * 1000 : undefined;
     },
     targetMs: () => ASSUMED_TARGET_MS,
+    steer: () => undefined,
     seekToLive: () => {
       const { seekable } = video;
       if (seekable.length > 0) {
@@ -46,6 +47,7 @@ export function startNative(options: EngineOptions): Engine {
     },
     resumeLoading: () => false,
     recoverMedia: () => false,
+    relaxTarget: () => false,
     afterInterruption: () => undefined,
     destroy: () => {
       listening.abort();

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HEALTHY, patienceMs, planRecovery, type FaultKind } from './recovery.ts';
+import { HEALTHY, patienceMs, planRecovery, relaxAfterMs, type FaultKind } from './recovery.ts';
 
 /** The actions for faults that come one second apart. */
 function actionsFor(faults: readonly FaultKind[]): readonly string[] {
@@ -66,6 +66,12 @@ describe('planRecovery', () => {
         },
       ),
     );
+  });
+});
+
+describe('relaxAfterMs', () => {
+  it('doubles to ten minutes', () => {
+    expect([0, 1, 2, 5, 100].map(relaxAfterMs)).toEqual([20_000, 40_000, 80_000, 600_000, 600_000]);
   });
 });
 

@@ -82,5 +82,13 @@ export function patienceMs(attempts: number): number {
   return Math.min(MAX_PATIENCE_MS, FIRST_PATIENCE_MS + attempts * 2000);
 }
 
+/**
+ * How much steady playback earns a return to the lowest latency after stalls have raised it (ms):
+ * twice as much each time, so that a viewer whose network cannot hold it is left in peace.
+ */
+export function relaxAfterMs(relaxations: number): number {
+  return Math.min(600_000, 20_000 * 2 ** Math.min(relaxations, 10));
+}
+
 /** After this much steady playback all is forgiven (ms). */
 export const STEADY_AFTER_MS = 10_000;

@@ -16,6 +16,7 @@ import {
   HEALTHY,
   patienceMs,
   planRecovery,
+  relaxAfterMs,
   STEADY_AFTER_MS,
   type FaultKind,
   type RecoveryAction,
@@ -112,6 +113,9 @@ export function startSession(
   let recoveryTimer: number | undefined;
   let lastFault: string | undefined;
   let faultAtMs = 0;
+  /** When playback last stood still (monotonic ms), and how often the latency was lowered since. */
+  let troubleAtMs = 0;
+  let relaxations = 0;
   let latencies: Series = [];
   let frame: { readonly shownAtMs: number; readonly positionS: number } | undefined;
   let hasSought = false;
@@ -257,10 +261,15 @@ export function startSession(
     const stillForMs = nowMs - (before.lastProgressMs ?? nowMs);
     if (before.isStalled && !stall.isStalled && stillForMs > INTERRUPTION_MS) {
       engine?.afterInterruption();
+      relaxations = 0;
+    }
+    if (stall.isStalled) {
+      troubleAtMs = nowMs;
     }
     const latencyMs = measureLatency(nowMs);
     if (latencyMs !== undefined && !stall.isStalled && !video.paused) {
       latencies = addToSeries(latencies, nowMs, latencyMs, SERIES_MS);
+      engine?.steer(latencyMs);
     }
     supervise(nowMs);
   }
@@ -281,9 +290,12 @@ export function startSession(
       onFault('stuck', 'no progress while the broadcast is live', false);
       return;
     }
-    const troubleAtMs = Math.max(faultAtMs, builtAtMs);
-    if (!stall.isStalled && nowMs - troubleAtMs > STEADY_AFTER_MS) {
+    const steadyForMs = nowMs - Math.max(faultAtMs, builtAtMs, troubleAtMs);
+    if (steadyForMs > STEADY_AFTER_MS) {
       recovery = HEALTHY;
+    }
+    if (steadyForMs > relaxAfterMs(relaxations) && engine.relaxTarget()) {
+      relaxations += 1;
     }
     const targetMs = engine.targetMs();
     if (targetMs !== undefined && shouldJumpToLive(latencies, nowMs, targetMs)) {
