@@ -7,15 +7,21 @@ const NOW = unixMs(1_795_204_000_000);
 const CONNECTED: StreamerState = { isConnected: true, presenter: null };
 const GONE: StreamerState = { isConnected: false, presenter: null };
 const NOTHING: RoleStatuses = { ingest: undefined, transcode: undefined, origin: undefined };
-const INGEST = { state: 'live', framesIn: 1, framesDamaged: 0, plisSent: 0, nacksSent: 0 } as const;
-const TRANSCODE = {
+const INGEST: RoleStatuses['ingest'] = {
+  state: 'live',
+  framesIn: 1,
+  framesDamaged: 0,
+  plisSent: 0,
+  nacksSent: 0,
+};
+const TRANSCODE: RoleStatuses['transcode'] = {
   state: 'encoding',
   encoder: 'libx264',
   encoderReason: 'why',
   framesOut: 1,
   restarts: 0,
   epoch: '1.1',
-} as const;
+};
 
 describe('the state of a broadcast', () => {
   it.each([
@@ -39,7 +45,7 @@ describe('the state of a broadcast', () => {
       CONNECTED,
     ],
     ['interrupted', { ...NOTHING, origin: { lastMsn: 5, newestMs: NOW - 4000, tracks: [] } }, GONE],
-  ] as const)('is %s', (state, statuses, streamer) => {
+  ] satisfies [string, RoleStatuses, StreamerState][])('is %s', (state, statuses, streamer) => {
     expect(stateOf(statuses, streamer, NOW).state).toBe(state);
   });
 });

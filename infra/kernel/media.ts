@@ -1,9 +1,8 @@
 /** Media types that cross folders inside one process. Bytes are views; who keeps them copies. */
 import type { Ticks, UnixMs } from './time.ts';
 
-/** Codecs that reach the feed. */
+/** Video codecs that reach the feed; audio is always Opus. */
 export type VideoCodec = 'h264';
-export type AudioCodec = 'opus';
 
 /** One encoded picture or audio frame, before it has a place on the timeline. */
 export type AccessUnit = {

@@ -79,9 +79,6 @@ export const sourceSchema = z.strictObject({
     .describe('Signalling server of another deployment.'),
 });
 
-/** Where a broadcast's picture comes from. */
-export type Source = Readonly<z.output<typeof sourceSchema>>;
-
 /** Desired state of a broadcast, held in Redis. */
 export const broadcastSchema = z.strictObject({
   id: broadcastIdSchema,
@@ -138,7 +135,8 @@ export function feedPath(broadcastId: string): string {
 
 /**
  * Path of a track on an internal listener. `PUT` with a chunked body publishes (`ftyp moov` first,
- * then `moof mdat` one sample each); `GET` answers `publishStateSchema` for a resume.
+ * then `moof mdat` one sample each); `GET` answers `publishStateSchema` for a resume. Refusals: 401
+ * no token, 404 unknown broadcast or track, 409 fenced, 422 bad bytes or off the clock, 503 full.
  */
 export function publishPath(
   broadcastId: string,
@@ -151,9 +149,6 @@ export function publishPath(
 
 /** Answer to `GET` on a publish path: first decode time (ticks of the track) that the origin lacks. */
 export const publishStateSchema = z.strictObject({ nextTicks: z.int().nullable() });
-
-/** Refusals of a publish: 401 no token, 404 unknown broadcast or track, 409 fenced, 422 off the clock or grid. */
-export type PublishRefusal = 401 | 404 | 409 | 422;
 
 /** What an ingest says of a broadcast while it runs (lease in Redis, renewed each second). */
 export const ingestStatusSchema = z.object({

@@ -14,11 +14,23 @@ export async function benchLibwebrtc([secondsText = '20']: readonly string[]): P
     streamerId: 'chromium',
   });
   try {
-    console.log('\nsecond  available kbps  target kbps  sent kbps  fps');
+    console.log('\nsecond  encoder target kbps  sent kbps  fps  codec');
+    let sentBytes = 0;
     for (let second = 1; second <= Number(secondsText); second += 1) {
       await pause(1000);
-      const stats = await streamer.stats();
-      console.log(`${String(second).padStart(6)}  ${JSON.stringify(stats)}`);
+      for (const peer of await streamer.stats()) {
+        const kbps = ((peer.bytesSent - sentBytes) * 8) / 1000;
+        sentBytes = peer.bytesSent;
+        const columns = [
+          second,
+          Math.round(peer.targetBitrateBps / 1000),
+          Math.round(kbps),
+          peer.fps,
+        ];
+        console.log(
+          `${columns.map((column) => String(column).padStart(6)).join('  ')}  ${peer.codec.slice(0, 10)}`,
+        );
+      }
     }
     const { health } = await gateway.broadcast('chromium');
     console.log(JSON.stringify(health));
