@@ -69,7 +69,7 @@ export class IngestSession {
   };
   #client: SignallingClient | undefined;
   #active: Active | undefined;
-  #hadPicture = false;
+  #wasLive = false;
   #isSubscribed = false;
   #reason: string | undefined = 'starting';
   #bitrateBps: number | undefined;
@@ -165,6 +165,7 @@ export class IngestSession {
         break;
       case 'subscribed':
         this.#isSubscribed = true;
+        this.#reason = 'waiting for the picture';
         this.#logger.info({ streamerId: event.streamerId }, 'subscribed to the streamer');
         break;
       case 'offer':
@@ -250,8 +251,6 @@ export class IngestSession {
     if ('data' in rest) {
       if (rest.kind === 'video') {
         active.pictureMs = monotonicMs();
-        this.#hadPicture = true;
-        this.#reason = undefined;
         this.#client?.healthy();
       }
       this.contribution.accessUnit({ ...rest, arrivedMs });
@@ -320,6 +319,7 @@ export class IngestSession {
     const { codec, width, height } = this.contribution.stats();
     const { framesIn, framesDamaged, plisSent, nacksSent } = this.#total;
     const isLive = this.contribution.isReady();
+    this.#wasLive ||= isLive;
     const entries = {
       reason: isLive ? undefined : this.#reason,
       codec,
@@ -332,7 +332,7 @@ export class IngestSession {
     return {
       state: isLive
         ? 'live'
-        : this.#hadPicture
+        : this.#wasLive
           ? 'interrupted'
           : this.#isSubscribed
             ? 'waiting-for-media'

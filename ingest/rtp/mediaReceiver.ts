@@ -177,6 +177,7 @@ export class MediaReceiver {
   tick(nowMs: number): void {
     if (this.#video !== undefined) {
       this.#takeVideo(this.#video.reorder.poll(nowMs));
+      this.#nacks.giveUpBelow(this.#video.reorder.next ?? 0);
       this.#sendNacks(nowMs);
     }
     if (this.#audio !== undefined) {

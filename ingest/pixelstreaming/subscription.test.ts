@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { type Reaction, Subscription } from './subscription.ts';
+
+const types = ({ send }: Reaction): string[] => send.map((message) => message.type);
+const events = (reaction: Reaction): string[] => reaction.events.map((event) => event.kind);
+const list = (...ids: string[]): { type: 'streamerList'; ids: string[] } => ({
+  type: 'streamerList',
+  ids,
+});
+const make = (): Subscription => new Subscription('cam', { random: () => 1 });
+
+describe('Subscription', () => {
+  it('asks for the list each second until the streamer is in it, then subscribes', () => {
+    const subscription = make();
+    expect(types(subscription.tick(0))).toEqual(['listStreamers']);
+    expect(types(subscription.tick(999))).toEqual([]);
+    expect(events(subscription.receive(list('other'), 999))).toEqual(['waiting']);
+    expect(types(subscription.tick(1000))).toEqual(['listStreamers']);
+    const found = subscription.receive(list('other', 'cam'), 1001);
+    expect(found.send).toEqual([{ type: 'subscribe', streamerId: 'cam' }]);
+    expect(events(found)).toEqual(['subscribed']);
+    expect(types(subscription.receive(list('cam'), 1002))).toEqual([]);
+  });
+
+  it('gives the offer with the servers of the configuration, and candidates after it', () => {
+    const subscription = make();
+    const iceServers = [{ urls: ['stun:stun.example:3478'] }, { urls: 7 }, null];
+    subscription.receive({ type: 'config', peerConnectionOptions: { iceServers } }, 0);
+    const candidate = { type: 'iceCandidate', candidate: { candidate: 'candidate:1' } } as const;
+    expect(subscription.receive({ type: 'offer', sdp: 'early' }, 0).events).toEqual([]);
+    expect(subscription.receive(candidate, 0).events).toEqual([]);
+    subscription.receive(list('cam'), 0);
+    expect(subscription.receive({ type: 'offer', sdp: 'v=0' }, 0).events).toEqual([
+      { kind: 'offer', sdp: 'v=0', iceServers: [{ urls: ['stun:stun.example:3478'] }] },
+    ]);
+    expect(subscription.receive(candidate, 0).events).toEqual([
+      { kind: 'candidate', candidate: 'candidate:1' },
+    ]);
+    expect(subscription.receive({ type: 'iceCandidate', candidate: null }, 0).events).toEqual([]);
+  });
+
+  it('leaves a streamer that never offers, and comes back with a growing pause', () => {
+    const subscription = make();
+    const pausesMs: number[] = [];
+    let nowMs = 0;
+    for (let round = 0; round < 4; round += 1) {
+      const lostMs = nowMs;
+      while (types(subscription.receive(list('cam'), nowMs)).length === 0) {
+        nowMs += 50;
+      }
+      pausesMs.push(nowMs - lostMs);
+      nowMs += 5000;
+      const over = subscription.tick(nowMs);
+      expect(types(over)).toContain('unsubscribe');
+      expect(events(over)).toEqual(['lost']);
+    }
+    expect(pausesMs).toEqual([0, 250, 500, 1000]);
+  });
+
+  it('starts over on request, and the first failure after good media is cheap again', () => {
+    const subscription = make();
+    for (const nowMs of [0, 10_000, 20_000]) {
+      subscription.receive(list('cam'), nowMs);
+      subscription.resubscribe('no picture', nowMs);
+    }
+    subscription.healthy();
+    subscription.receive(list('cam'), 30_000);
+    subscription.receive({ type: 'offer', sdp: 'v=0' }, 30_000);
+    const again = subscription.resubscribe('no picture', 30_000);
+    expect(types(again)).toEqual(['unsubscribe']);
+    expect(types(subscription.resubscribe('no picture', 30_000))).toEqual([]);
+    expect(types(subscription.receive(list('cam'), 30_249))).toEqual([]);
+    expect(types(subscription.receive(list('cam'), 30_250))).toEqual(['subscribe']);
+  });
+
+  it('notices that the streamer left the list, was renamed, or that the server refuses', () => {
+    const subscription = make();
+    subscription.receive(list('cam'), 0);
+    subscription.receive({ type: 'streamerIdChanged', newID: 'stage' }, 0);
+    expect(events(subscription.receive(list('cam'), 1000))).toEqual([]);
+    expect(events(subscription.receive(list('stage'), 2000))).toEqual([]);
+    expect(events(subscription.receive(list(), 3000))).toEqual([]);
+    expect(events(subscription.receive(list(), 4000))).toEqual(['lost']);
+    subscription.receive(list('stage'), 9000);
+    const refused = subscription.receive({ type: 'subscribeFailed', message: 'full' }, 9001);
+    expect(refused.events).toEqual([{ kind: 'lost', reason: 'full' }]);
+  });
+});
