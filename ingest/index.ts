@@ -1,3 +1,3 @@
 /** Public names of the ingest. */
-export { type IngestConfig, ingestConfigSchema } from './config.ts';
-export { createIngest, type Ingest } from './ingest.ts';
+export { ingestConfigSchema } from './config.ts';
+export { createIngest } from './ingest.ts';
