@@ -15,9 +15,14 @@ const profileSchema = z.looseObject({
 
 /**
  * Busy seconds by folder. A sample in Node or a library counts for its nearest caller that is
- * ours; what has none counts as `runtime` (garbage collection, the event loop). Idle is left out.
+ * ours; what has none counts as `runtime` (garbage collection, the event loop). Idle is left out,
+ * and so is all but the `wallS` seconds that end `tailS` before the profile does.
  */
-export function secondsByFolder(value: unknown, folders: readonly string[]): Map<string, number> {
+export function secondsByFolder(
+  value: unknown,
+  folders: readonly string[],
+  window: { readonly wallS: number; readonly tailS: number },
+): Map<string, number> {
   const profile = profileSchema.parse(value);
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
   const parents = new Map(
@@ -38,7 +43,14 @@ export function secondsByFolder(value: unknown, folders: readonly string[]): Map
     return 'runtime';
   };
   const sums = new Map<string, number>();
+  const totalUs = profile.timeDeltas.reduce((sum, delta) => sum + delta, 0);
+  let atUs = 0;
   profile.samples.forEach((id, index) => {
+    atUs += profile.timeDeltas[index] ?? 0;
+    const beforeEndS = (totalUs - atUs) / 1e6;
+    if (beforeEndS < window.tailS || beforeEndS > window.tailS + window.wallS) {
+      return;
+    }
     const name = nodes.get(id)?.callFrame.functionName;
     if (name === '(idle)' || name === '(program)' || name === '(root)') {
       return;
