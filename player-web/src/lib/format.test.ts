@@ -13,6 +13,8 @@ describe('format', () => {
     [formatLatency(1239), '1.24 s'],
     [formatLatency(undefined), UNKNOWN],
     [formatMs(22.6), '23 ms'],
+    [formatMs(0.42), '0.4 ms'],
+    [formatMs(9.96), '10 ms'],
     [formatBitrate(2_500_000), '2.5 Mbit/s'],
     [formatBitrate(700_000), '700 kbit/s'],
     [formatBitrate(undefined), UNKNOWN],

@@ -8,9 +8,9 @@ export function formatLatency(ms: number | undefined): string {
   return ms === undefined ? UNKNOWN : `${(ms / 1000).toFixed(2)} s`;
 }
 
-/** Milliseconds whole: `23 ms`. */
+/** Milliseconds whole, with a tenth where that says more: `23 ms`, `0.4 ms`. */
 export function formatMs(ms: number | undefined): string {
-  return ms === undefined ? UNKNOWN : `${Math.round(ms)} ms`;
+  return ms === undefined ? UNKNOWN : `${ms < 9.95 ? ms.toFixed(1) : Math.round(ms)} ms`;
 }
 
 /** Bits per second as `2.5 Mbit/s` or `700 kbit/s`. */

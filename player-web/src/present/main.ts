@@ -216,6 +216,11 @@ function setSide(): void {
       input.value = '';
     }
   });
+  // Epic's mouse handler keeps the focus where it was; a click on the picture must take the keyboard
+  // out of the text box.
+  application.addEventListener('pointerdown', () => {
+    application.focus({ preventScroll: true });
+  });
   retry.addEventListener('click', () => {
     if (phase === 'ready') {
       streaming?.play();
