@@ -3,16 +3,17 @@
  * real Redis, real players in Chromium.
  */
 import { execFile } from 'node:child_process';
+import { get } from 'node:http';
 import { promisify } from 'node:util';
-import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lintCmaf } from '../conformance/lintCmaf.ts';
 import { followPlaylist } from '../conformance/followPlaylist.ts';
 import { validateMpd } from '../conformance/mpdSchema.ts';
+import { measureSync } from '../support/avSync.ts';
 import { launchBrowser, type TestBrowser } from '../support/browser.ts';
 import { type GatewayProcess, startGatewayProcess } from '../support/gatewayProcess.ts';
 import { until } from '../support/until.ts';
-import { untilPlaying, watchStats } from '../support/watchPage.ts';
+import { cometPlace, untilPlaying, watchStats } from '../support/watchPage.ts';
 
 const run = promisify(execFile);
 /** The issue allows 20 s from the end of installation; the rest is for a loaded machine. */
@@ -115,11 +116,46 @@ describe('the watch page', () => {
   );
 });
 
+describe('the levels', () => {
+  it.each(['hls', 'dash'])('are changed by hand with %s, each without a stall', async (player) => {
+    const page = await browser.context.newPage();
+    await page.goto(`${gateway.url}/watch/demo?player=${player}&level=v360`);
+    await untilPlaying(page);
+    for (const level of ['v480', 'v720', 'v360']) {
+      await page.evaluate(`window.grandstand.setLevel('${level}')`);
+      const changed = await until(`${level} is on the glass`, 30_000, async () => {
+        const now = await watchStats(page);
+        return now.level === level ? now : undefined;
+      });
+      await until('it plays', 30_000, async () => {
+        return (await watchStats(page)).currentTimeUnixMs > changed.currentTimeUnixMs + 3000;
+      });
+    }
+    expect((await watchStats(page)).stalls).toBe(0);
+    await page.close();
+  });
+
+  it('carry sound within 45 ms of the picture', async () => {
+    const last = (await gateway.broadcast('demo')).health.lastMsn ?? 0;
+    const msns = [5, 4, 3, 2, 1].map((back) => last - back);
+    const points = await measureSync(`${gateway.url}/live/demo`, 'v360', msns);
+    expect(points.length).toBeGreaterThanOrEqual(8);
+    for (const { beepMs, flashMs } of points) {
+      expect(Math.abs(beepMs - flashMs)).toBeLessThanOrEqual(45);
+    }
+  });
+});
+
 describe('the presenter', () => {
-  it('moves the object over WebRTC, and a second presenter is refused readably', async () => {
+  it('moves the comet over WebRTC, and viewers see it moved; a second presenter is refused', async () => {
+    const viewer = await browser.context.newPage();
+    await viewer.goto(`${gateway.url}/watch/demo?player=dash&level=v360`);
+    await untilPlaying(viewer);
+    const before = await until('the comet is seen', 10_000, () => cometPlace(viewer));
+
     const presenter = await browser.context.newPage();
     await presenter.goto(`${gateway.url}/present/demo`);
-    await untilPresenting(presenter);
+    await presenter.waitForSelector('[data-state="connected"]', { timeout: 30_000 });
     const second = await browser.context.newPage();
     await second.goto(`${gateway.url}/present/demo`);
     const refusal = await second.waitForSelector('[data-testid="refusal"]:visible', {
@@ -128,13 +164,62 @@ describe('the presenter', () => {
     expect(await refusal.textContent()).toMatch(/presenter/i);
     expect((await gateway.broadcast('demo')).presenter?.connected).toBe(true);
     await second.close();
+
+    const box = await presenter.locator('video').first().boundingBox();
+    const goal = { x: 0.35, y: 0.6 };
+    const aim = box ?? { x: 0, y: 0, width: 0, height: 0 };
+    await until('viewers see the comet at the pointer', 30_000, async () => {
+      await presenter.mouse.move(aim.x + aim.width * 0.3, aim.y + aim.height * goal.y);
+      await presenter.mouse.move(aim.x + aim.width * goal.x, aim.y + aim.height * goal.y, {
+        steps: 4,
+      });
+      const now = await cometPlace(viewer);
+      return now !== undefined && Math.hypot(now.x - goal.x, now.y - goal.y) < 0.06;
+    });
+    expect(Math.hypot(before.x - goal.x, before.y - goal.y)).toBeGreaterThan(0.15);
     await presenter.close();
+    await viewer.close();
     await until(
       'the seat is free',
       15_000,
       async () => (await gateway.broadcast('demo')).presenter === null,
     );
   });
+});
+
+describe('bad input', () => {
+  it.each([
+    ['/live/../../etc/passwd', [400, 404]],
+    ['/live/demo/%2e%2e%2f%2e%2e%2fetc%2fpasswd', [400, 404]],
+    ['/assets/..%5c..%5cpackage.json', [400, 404]],
+    ['/%00', [400, 404]],
+    ['/%zz', [400, 404]],
+    ['/watch/..%2f..%2fetc', [200, 400, 404]],
+    ['/live/nobody/main.m3u8', [404]],
+    ['/live/demo/v360/media.m3u8?_HLS_msn=-1', [400]],
+    ['/live/demo/v360/media.m3u8?_HLS_msn=999999999999999999999999', [400]],
+    ['/live/demo/v360/media.m3u8?_HLS_part=0', [400]],
+    ['/api/v1/broadcasts/%2e%2e', [400, 404]],
+    ['/feed/demo', [404]],
+    ['/publish/demo/v360?slot=0&epoch=1.1', [404]],
+  ])('%s on the public listener', async (path, allowed) => {
+    const { status, body } = await rawGet(gateway.url, path);
+    expect(allowed).toContain(status);
+    expect(body).not.toContain('root:');
+  });
+
+  it.each(['/feed/demo', '/publish/demo/v360?slot=0&epoch=1.1', '/metrics'])(
+    '%s on the internal listener without its token is refused',
+    async (path) => {
+      const { status, body } = await rawGet(gateway.internalUrl, path);
+      expect(status).toBe(401);
+      expect(body).toMatch(/token/);
+      const authorized = await fetch(`${gateway.internalUrl}/metrics`, {
+        headers: { Authorization: `Bearer ${gateway.internalToken}` },
+      });
+      expect(await authorized.text()).toContain('grandstand_');
+    },
+  );
 });
 
 describe('what breaks', () => {
@@ -173,8 +258,18 @@ describe('the end', () => {
   });
 });
 
-async function untilPresenting(page: Page): Promise<void> {
-  await page.waitForSelector('[data-state="connected"]', { timeout: 30_000 });
+/** A GET whose path goes out as it is written: `fetch` would tidy it up first. */
+async function rawGet(base: string, path: string): Promise<{ status: number; body: string }> {
+  const { hostname, port } = new URL(base);
+  return new Promise((resolve, reject) => {
+    get({ hostname, port, path }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => {
+        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() });
+      });
+    }).on('error', reject);
+  });
 }
 
 async function text(path: string): Promise<string> {

@@ -37,13 +37,10 @@ export async function startChromiumStreamer(
       maxBitrateBps: 4_000_000,
       ...options,
     };
-    const streamerId = await page.evaluate(async (given) => {
-      const path = '/test/browser/streamer.ts';
-      const module = (await import(path)) as {
-        startStreamer(options: typeof given): Promise<string>;
-      };
-      return module.startStreamer(given);
-    }, settings);
+    // As text: Vitest would rewrite a dynamic import in a function before the page gets it.
+    const streamerId = await page.evaluate<string>(
+      `import('/test/browser/streamer.ts').then((page) => page.startStreamer(${JSON.stringify(settings)}))`,
+    );
     // The page's own expressions: this side has no DOM types.
     return {
       streamerId,

@@ -82,3 +82,27 @@ export async function collectShownFrames(page: Page, everyMs: number): Promise<v
 export async function shownFrames(page: Page): Promise<readonly ShownFrame[]> {
   return page.evaluate<ShownFrame[]>('window.shownFrames');
 }
+
+/** Where the demo's orange comet is in the page's picture, as fractions of it; undefined while unseen. */
+export async function cometPlace(
+  page: Page,
+): Promise<{ readonly x: number; readonly y: number } | undefined> {
+  const place = await page.evaluate<{ x: number; y: number } | null>(`(() => {
+    const video = document.querySelector('video');
+    const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 180 });
+    const context = canvas.getContext('2d');
+    context.drawImage(video, 0, 0, 320, 180);
+    // Above the level meters, which pass through the comet's colours nowhere but are many.
+    const { data } = context.getImageData(0, 0, 320, 138);
+    let count = 0, x = 0, y = 0;
+    for (let at = 0; at < data.length; at += 4) {
+      if (data[at] > 200 && data[at + 1] > 110 && data[at + 2] < 120) {
+        count += 1;
+        x += (at / 4) % 320;
+        y += Math.floor(at / 4 / 320);
+      }
+    }
+    return count < 5 ? null : { x: x / count / 320, y: y / count / 180 };
+  })()`);
+  return place ?? undefined;
+}
