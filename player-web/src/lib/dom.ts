@@ -30,32 +30,35 @@ export function make<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+/** How often a poll looks whether it is time (ms). */
+const POLL_TICK_MS = 250;
+
 /**
- * Calls `work` now and then again `intervalMs` after each end, until the page goes; a hidden page
- * does not ask, and asks at once when it is shown again.
+ * Calls `work` now and then again `intervalMs()` after each end, until the page goes; a hidden page
+ * does not ask, and asks at once when it is shown again. The interval is asked for all the time, so
+ * that it may shorten while it runs; it is spread by 20 % so that viewers do not ask in step.
  */
-export function poll(work: () => Promise<void>, intervalMs: number): void {
-  let timer: number | undefined;
+export function poll(work: () => Promise<void>, intervalMs: () => number): void {
+  let endedAtMs = Number.NEGATIVE_INFINITY;
+  let spread = 1;
   let isRunning = false;
   async function turn(): Promise<void> {
-    window.clearTimeout(timer);
-    if (isRunning) {
-      return;
-    }
     isRunning = true;
     try {
       await work();
     } finally {
       isRunning = false;
-      if (!document.hidden) {
-        timer = window.setTimeout(() => void turn(), intervalMs);
-      }
+      endedAtMs = performance.now();
+      spread = 0.9 + 0.2 * Math.random();
     }
   }
-  document.addEventListener('visibilitychange', () => {
-    if (!document.hidden) {
+  function tick(): void {
+    const isDue = performance.now() - endedAtMs >= intervalMs() * spread;
+    if (isDue && !isRunning && !document.hidden) {
       void turn();
     }
-  });
-  void turn();
+  }
+  document.addEventListener('visibilitychange', tick);
+  window.setInterval(tick, POLL_TICK_MS);
+  tick();
 }

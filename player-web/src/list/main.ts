@@ -19,14 +19,17 @@ for (const element of document.querySelectorAll('.streamer-url')) {
   setText(element, `${scheme}://${location.hostname}:${STREAMER_PORT}`);
 }
 
-poll(async () => {
-  const answer = await fetchBroadcasts();
-  if (answer.kind === 'ok') {
-    show(answer.value);
-  } else {
-    setText(summary, 'The gateway does not answer. Trying again.');
-  }
-}, POLL_MS);
+poll(
+  async () => {
+    const answer = await fetchBroadcasts();
+    if (answer.kind === 'ok') {
+      show(answer.value);
+    } else {
+      setText(summary, 'The gateway does not answer. Trying again.');
+    }
+  },
+  () => POLL_MS,
+);
 
 function show(broadcasts: readonly Broadcast[]): void {
   const live = broadcasts.filter((broadcast) => broadcast.state === 'live').length;

@@ -11,16 +11,19 @@ const rows = byId('rows', HTMLTableSectionElement);
 const summary = byId('summary', HTMLElement);
 const clock = startServerClock('/time');
 
-poll(async () => {
-  const answer = await fetchBroadcasts();
-  if (answer.kind !== 'ok') {
-    setText(summary, 'The gateway does not answer. What is shown is old.');
-    return;
-  }
-  const live = answer.value.filter((broadcast) => broadcast.state === 'live').length;
-  setText(summary, `${live} live of ${answer.value.length}`);
-  rows.replaceChildren(...answer.value.map(makeRow));
-}, POLL_MS);
+poll(
+  async () => {
+    const answer = await fetchBroadcasts();
+    if (answer.kind !== 'ok') {
+      setText(summary, 'The gateway does not answer. What is shown is old.');
+      return;
+    }
+    const live = answer.value.filter((broadcast) => broadcast.state === 'live').length;
+    setText(summary, `${live} live of ${answer.value.length}`);
+    rows.replaceChildren(...answer.value.map(makeRow));
+  },
+  () => POLL_MS,
+);
 
 function makeRow(broadcast: Broadcast): HTMLTableRowElement {
   const nowMs = clock.nowMs();

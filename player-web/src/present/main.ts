@@ -54,14 +54,17 @@ if (id === undefined) {
   document.title = `Present ${id} - Grandstand`;
   setText(byId('name', HTMLElement), id);
   byId('watch-link', HTMLAnchorElement).href = `/watch/${id}`;
-  poll(async () => {
-    if (streaming === undefined) {
-      const answer = await fetchBroadcast(id);
-      if (answer.kind === 'ok' && answer.value.streamerId !== undefined) {
-        start(answer.value.streamerId);
+  poll(
+    async () => {
+      if (streaming === undefined) {
+        const answer = await fetchBroadcast(id);
+        if (answer.kind === 'ok' && answer.value.streamerId !== undefined) {
+          start(answer.value.streamerId);
+        }
       }
-    }
-  }, POLL_MS);
+    },
+    () => POLL_MS,
+  );
 }
 
 function start(streamerId: string): void {

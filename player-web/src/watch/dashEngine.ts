@@ -59,6 +59,7 @@ export function startDash(options: EngineOptions): Engine {
 
   return {
     kind: 'dash',
+    resumesItself: true,
     levels: () =>
       representations().map((representation, index) => ({
         name: representation.id || levelName(representation.height, index),

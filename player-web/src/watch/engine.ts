@@ -37,6 +37,8 @@ export interface EngineEvents {
 /** One player on one media element, from attach to destroy. */
 export interface Engine {
   readonly kind: EngineKind;
+  /** Whether it plays on by itself soon after a hole of seconds in the timeline. */
+  readonly resumesItself: boolean;
   levels(): readonly Level[];
   /** Name of the level on the glass, where known. */
   currentLevel(): string | undefined;

@@ -58,6 +58,14 @@ export function startHls(options: EngineOptions): Engine {
     hls.loadLevel = choice === AUTO ? -1 : index;
   }
 
+  /** hls.js leaves a chosen level at the first fault or gap; the viewer's choice holds. */
+  function holdChoice(): void {
+    const index = names().indexOf(choice);
+    if (choice !== AUTO && index >= 0 && hls.loadLevel !== index) {
+      hls.loadLevel = index;
+    }
+  }
+
   hls.on(Events.MANIFEST_PARSED, () => {
     const index = names().indexOf(choice);
     if (choice !== AUTO && index >= 0) {
@@ -82,6 +90,8 @@ export function startHls(options: EngineOptions): Engine {
 
   return {
     kind: 'hls',
+    // It does, but its audio then lags behind for another 5 s (1.7.4, seen).
+    resumesItself: false,
     levels: () =>
       hls.levels.map((level, index) => ({
         name: nameOf(level, index),
@@ -100,6 +110,7 @@ export function startHls(options: EngineOptions): Engine {
     unixMsAt: (positionS) => unixMsAt(datedSegments(hls), positionS),
     targetMs: () => (hls.targetLatency === null ? undefined : hls.targetLatency * 1000),
     steer: (latencyMs) => {
+      holdChoice();
       const next = isTooClose(isFallingBack, latencyMs, partHoldBackS(hls) * 1000);
       if (next !== isFallingBack) {
         isFallingBack = next;

@@ -25,7 +25,10 @@ declare global {
   }
 }
 
+/** While there is something to wait for (ms). */
 const POLL_MS = 2000;
+/** While the picture moves: then the media says it all, and an audience is large (ms). */
+const POLL_PLAYING_MS = 10_000;
 
 const video = byId('video', HTMLVideoElement);
 const id = broadcastIdInPath(location.pathname);
@@ -71,7 +74,7 @@ if (id === undefined) {
         session.setBroadcast(undefined, undefined);
       }
     }
-  }, POLL_MS);
+  }, pollMs);
 }
 
 /** The players that this browser can run, best first. */
@@ -87,6 +90,11 @@ function availableKinds(): readonly EngineKind[] {
 
 function wantedKind(text: string | null): EngineKind {
   return kinds.find((kind) => kind === text) ?? kinds[0] ?? 'hls';
+}
+
+function pollMs(): number {
+  const { hasStarted, stillForMs } = session.stats();
+  return hasStarted && stillForMs < 1000 ? POLL_PLAYING_MS : POLL_MS;
 }
 
 /** Keeps the choice in the address, so that a link carries it and a reload keeps it. */

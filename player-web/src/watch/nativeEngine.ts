@@ -30,6 +30,7 @@ export function startNative(options: EngineOptions): Engine {
 
   return {
     kind: 'native',
+    resumesItself: true,
     levels: () => [],
     currentLevel: () => (video.videoHeight > 0 ? `v${video.videoHeight}` : undefined),
     setLevel: () => undefined,

@@ -89,6 +89,10 @@ const SOFT_FAULT_MS = 1500;
 const BUILD_INTERVAL_MS = 5000;
 /** A stall this long was at the source, not in this viewer's network (ms). */
 const INTERRUPTION_MS = 3000;
+/** A hole this long is left behind by a new player, where the old one would take longer (ms). */
+const HOLE_MS = 4000;
+/** With more than this the old player has found its way already (s). */
+const HOLE_BUFFER_S = 0.5;
 /** Pauses this soon after a build come from the build (ms). */
 const REBUILD_QUIET_MS = 1500;
 
@@ -101,6 +105,8 @@ export function startSession(
   let kind = initial.kind;
   let choice = initial.level;
   let api: BroadcastState | undefined;
+  /** When the API said so. */
+  let apiAtMs = 0;
   let urls: Urls | undefined;
   let engine: Engine | undefined;
   /** Grows with each build: what an older one still reports is not heard. */
@@ -285,23 +291,44 @@ export function startSession(
       }
       return;
     }
+    if (isBackAfterHole(nowMs)) {
+      void build();
+      return;
+    }
     const stillSinceMs = Math.max(stall.lastProgressMs ?? 0, builtAtMs, liveSinceMs);
     if (nowMs - stillSinceMs > patienceMs(recovery.attempts)) {
       onFault('stuck', 'no progress while the broadcast is live', false);
       return;
     }
+    settle(nowMs, engine);
+  }
+
+  /** Forgives past faults, lowers a raised target, jumps where playback is hopelessly behind. */
+  function settle(nowMs: number, running: Engine): void {
     const steadyForMs = nowMs - Math.max(faultAtMs, builtAtMs, troubleAtMs);
     if (steadyForMs > STEADY_AFTER_MS) {
       recovery = HEALTHY;
     }
-    if (steadyForMs > relaxAfterMs(relaxations) && engine.relaxTarget()) {
+    if (steadyForMs > relaxAfterMs(relaxations) && running.relaxTarget()) {
       relaxations += 1;
     }
-    const targetMs = engine.targetMs();
+    const targetMs = running.targetMs();
     if (targetMs !== undefined && shouldJumpToLive(latencies, nowMs, targetMs)) {
       latencies = [];
-      engine.seekToLive();
+      running.seekToLive();
     }
+  }
+
+  /** The source was away for seconds, and is said to be back since. */
+  function isBackAfterHole(nowMs: number): boolean {
+    const holeSinceMs = Math.max(stall.lastProgressMs ?? nowMs, builtAtMs);
+    return (
+      engine?.resumesItself === false &&
+      stall.isStalled &&
+      nowMs - holeSinceMs > HOLE_MS &&
+      apiAtMs - holeSinceMs > HOLE_MS &&
+      bufferedAhead(video) < HOLE_BUFFER_S
+    );
   }
 
   video.addEventListener('seeking', () => {
@@ -371,6 +398,7 @@ export function startSession(
         liveSinceMs = performance.now();
       }
       api = state;
+      apiAtMs = performance.now();
       urls = nextUrls;
     },
     play: () => {
