@@ -157,6 +157,16 @@ describe('Cutter', () => {
         expect(samples.map(({ dts }) => dts)).toEqual(
           some.slice(0, samples.length).map(({ dts }) => dts),
         );
+        for (const event of events) {
+          const [first, ...rest] = event.kind === 'chunk' ? event.samples : [];
+          rest.reduce(
+            (end, { dts, duration }) => {
+              expect(dts).toBe(end);
+              return dts + duration;
+            },
+            (first?.dts ?? 0) + (first?.duration ?? 0),
+          );
+        }
         const parts = events.flatMap((event) => (event.kind === 'part' ? [event] : []));
         parts.forEach((part, index) => {
           expect((part.msn - (parts[0]?.msn ?? 0)) * 4 + part.index).toBe(index);

@@ -95,7 +95,8 @@ export class Cutter {
     const position = gridPosition(grid, sample.dts, timescale);
     this.#phase = sample.dts % sampleTicks;
     this.#fillTo(position, events);
-    if (this.#chunkIndex !== position.chunk) {
+    // A chunk has one decode time: what stands behind a hole is told its own.
+    if (this.#chunkIndex !== position.chunk || sample.dts !== this.#frontier) {
       this.#flushChunk(events);
       this.#chunkIndex = position.chunk;
     }
