@@ -1,5 +1,7 @@
 /** Configuration of the origin: how much it keeps, and how many it lets wait. */
 import { z } from 'zod';
+import type { Grid } from '../../infra/kernel/grid.ts';
+import type { Depth } from './liveBroadcast.ts';
 
 /** What of a broadcast is kept and listed, and the bounds on what one viewer or all may hold. */
 export const originConfigSchema = z.strictObject({
@@ -45,3 +47,24 @@ export const originConfigSchema = z.strictObject({
 
 /** Parsed configuration of the origin. */
 export type OriginConfig = Readonly<z.output<typeof originConfigSchema>>;
+
+/** Least that a live playlist lists (Apple authoring specification 8.11). */
+const MIN_LISTED_SEGMENTS = 6;
+
+/**
+ * Segments kept beyond those listed: the open one, the segment's own duration (rfc8216bis §6.2.2,
+ * and the same for timeShiftBufferDepth), and the 6 s that an edge may keep a blocking playlist.
+ */
+const MIN_KEPT_BEYOND_WINDOW = 8;
+
+/** What the configuration means in segments of `grid`. */
+export function depthOf(
+  { windowMs, ringMs }: Pick<OriginConfig, 'windowMs' | 'ringMs'>,
+  { segmentMs }: Pick<Grid, 'segmentMs'>,
+): Depth {
+  const windowSegments = Math.max(MIN_LISTED_SEGMENTS, Math.ceil(windowMs / segmentMs));
+  return {
+    windowSegments,
+    ringSegments: Math.max(Math.ceil(ringMs / segmentMs), windowSegments + MIN_KEPT_BEYOND_WINDOW),
+  };
+}

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { unixMs } from '../../infra/kernel/time.ts';
 import { AUDIO_HEADER, VIDEO_HEADER } from '../cmaf/fixtures.ts';
 import { BoxSplitter, concatBytes, parseFragment, parseInit, type Sample } from '../cmaf/index.ts';
-import { renderMediaPlaylist } from '../playlists/index.ts';
+import { renderMediaPlaylist, renderMpd } from '../playlists/index.ts';
 import { audio, BROADCAST, FIRST_MSN as N, video } from './fixtures.ts';
 import { LiveBroadcast } from './liveBroadcast.ts';
 import type { Publisher } from './liveTrack.ts';
@@ -62,6 +62,7 @@ describe('LiveBroadcast', () => {
     const presentation = live.presentation();
     expect(presentation?.windows.map(({ track }) => track.name)).toEqual(['v180', 'a128']);
     expect(presentation?.eras).toEqual([{ era: 0, firstMsn: 0 }]);
+    expect(presentation?.windowMs).toBe(60_000);
     for (const name of ['v180', 'a128']) {
       const segment = live.track(name)!.ring.find(N + 1)!;
       const parts = segment.parts.flatMap((part) => partChunks(segment, part));
@@ -195,6 +196,19 @@ describe('LiveBroadcast', () => {
       expect(live.presentation()?.eras).toEqual([
         { era: 0, firstMsn: 0 },
         { era: 1, firstMsn: N + 2 },
+      ]);
+    });
+
+    it('leaves the Period of the old one as it was', () => {
+      const { join, both, live } = rig();
+      const level = Buffer.from(VIDEO_HEADER).indexOf('avcC') + 7;
+      const header = VIDEO_HEADER.map((byte, index) => (index === level ? 0x1f : byte));
+      both(N, N + 1.5, { v: join('v180', 1), a: join('a128', 1) });
+      both(N + 1.5, N + 4, { v: join('v180', 2, { header }), a: join('a128', 2) });
+      const periods = renderMpd(live.presentation()!).split('<Period ').slice(1);
+      expect(periods.map((text) => /avc1\.\w+/.exec(text)?.[0])).toEqual([
+        'avc1.42C00D',
+        'avc1.42C01F',
       ]);
     });
 

@@ -242,6 +242,7 @@ export class LiveBroadcast {
       broadcastId: this.broadcast.id,
       grid: this.broadcast.grid,
       windows,
+      windowMs: this.#depth.windowSegments * this.broadcast.grid.segmentMs,
       eras: this.#eras.filter(
         (era, index) =>
           era.firstMsn <= newest && (this.#eras[index + 1]?.firstMsn ?? Infinity) > oldest,
@@ -254,20 +255,29 @@ export class LiveBroadcast {
     if (description === undefined) {
       return undefined;
     }
+    const headers = Array.from(track.headers);
     const { newest } = track.ring;
     const open = newest === undefined || newest.isClosed ? undefined : segmentEntry(newest);
     return {
       track: description,
       segments: closedSegments(track).slice(-this.#depth.windowSegments).map(segmentEntry),
       open,
-      initUris: new Map(Array.from(track.headers, ([era, header]) => [era, header.uri])),
+      initUris: new Map(headers.map(([era, { uri }]) => [era, uri])),
+      tracksByEra: new Map(
+        headers.map(([era, header]) => [era, this.#describe(track, header) ?? description]),
+      ),
     };
   }
 
-  #describe(track: LiveTrack): TrackDescription | undefined {
+  #newestHeader(track: LiveTrack): TrackHeader | undefined {
+    return track.followed?.header ?? track.headers.get(this.#eras.at(-1)?.era ?? 0);
+  }
+
+  /** As `header` has it; as the publisher that is followed now has it where none is given. */
+  #describe(track: LiveTrack, header = this.#newestHeader(track)): TrackDescription | undefined {
     const { ladder, grid } = this.broadcast;
     const rung = [...ladder.video, ...ladder.audio].find((one) => one.name === track.name);
-    const init = (track.followed?.header ?? track.headers.get(this.#eras.at(-1)?.era ?? 0))?.init;
+    const init = header?.init;
     if (rung === undefined || init === undefined) {
       return undefined;
     }

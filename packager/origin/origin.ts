@@ -12,7 +12,7 @@ import type { Metrics } from '../../infra/kernel/metrics.ts';
 import type { Secret } from '../../infra/kernel/secret.ts';
 import { type UnixMs, unixMsFromTicks } from '../../infra/kernel/time.ts';
 import type { Broadcast } from '../../infra/kernel/wire.ts';
-import type { OriginConfig } from './config.ts';
+import { depthOf, type OriginConfig } from './config.ts';
 import { LiveBroadcast } from './liveBroadcast.ts';
 import { createMediaHandler, roomKey, type Show } from './mediaHandler.ts';
 import { createPublishHandler } from './publishHandler.ts';
@@ -67,11 +67,7 @@ export function createOrigin(deps: OriginDeps, config: OriginConfig): Origin {
     if (known === undefined && shows.size >= config.maxBroadcasts) {
       throw new GatewayError('too_busy', `${config.maxBroadcasts} broadcasts are held already`);
     }
-    const { segmentMs } = broadcast.grid;
-    const depth = {
-      windowSegments: Math.ceil(config.windowMs / segmentMs),
-      ringSegments: Math.ceil(Math.max(config.ringMs, config.windowMs + segmentMs) / segmentMs),
-    };
+    const depth = depthOf(config, broadcast.grid);
     const live: LiveBroadcast = new LiveBroadcast(broadcast, depth, (track, change) => {
       const { frontier, timescale } = live.track(track) ?? {};
       if (change === 'part' && frontier !== undefined && timescale !== undefined) {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ticks } from '../../infra/kernel/time.ts';
 import type { SegmentEntry, TrackWindow } from '../playlists/model.ts';
+import { depthOf } from './config.ts';
 import { judge, parseDirectives } from './directives.ts';
 import { BROADCAST } from './fixtures.ts';
 import { acceptsGzip, matchesEtag, parseRange, sliceRow } from './negotiation.ts';
@@ -86,6 +87,16 @@ describe('judge', () => {
 
   it('answers at once for a gap segment', () => {
     expect(judge({ msn: 99, part: 0 }, window(undefined, 0), BROADCAST.grid)).toBe('now');
+  });
+});
+
+describe('depthOf', () => {
+  it.each([
+    ['the defaults', 60_000, 90_000, 2000, { windowSegments: 30, ringSegments: 45 }],
+    ['a window beyond the ring', 120_000, 90_000, 2000, { windowSegments: 60, ringSegments: 68 }],
+    ['few long segments', 12_000, 18_000, 3000, { windowSegments: 6, ringSegments: 14 }],
+  ])('of %s', (_name, windowMs, ringMs, segmentMs, expected) => {
+    expect(depthOf({ windowMs, ringMs }, { segmentMs })).toEqual(expected);
   });
 });
 
