@@ -178,7 +178,7 @@ function videoRepresentation(
     'Representation',
     {
       id: track.name,
-      bandwidth: averageBps(track),
+      bandwidth: averageBps(track, source.grid),
       codecs: track.codecs,
       width,
       height,
@@ -201,7 +201,7 @@ function audioRepresentation(
     'Representation',
     {
       id: track.name,
-      bandwidth: averageBps(track),
+      bandwidth: averageBps(track, source.grid),
       codecs: track.codecs,
       audioSamplingRate: sampleRate,
     },

@@ -25,6 +25,14 @@ a128/media.m3u8
 `);
 });
 
+test('shorter segments may peak higher, and shorter chunks cost more boxes', () => {
+  const grid = { segmentMs: 1000, partMs: 500, chunkMs: 50, fps: 60 };
+  const text = renderMultivariant(
+    makePresentation({ firstMsn: 1, segments: 1, tracks: [V360], grid }),
+  );
+  expect(text).toContain('BANDWIDTH=1098000,AVERAGE-BANDWIDTH=732000,');
+});
+
 test('a broadcast without audio names no audio group', () => {
   const text = renderMultivariant(makePresentation({ firstMsn: 1, segments: 1, tracks: [V360] }));
   expect(text).toContain('CODECS="avc1.4D401E",RESOLUTION=640x360');

@@ -3,6 +3,7 @@
  * one variant per video rung with audio apart, and an audio-only variant. Constant while the ladder
  * and the encoder stay.
  */
+import type { Grid } from '../../infra/kernel/grid.ts';
 import {
   attributeTag,
   decimal,
@@ -29,7 +30,11 @@ const UNDETERMINED = 'und';
  */
 export function renderMultivariant(presentation: Presentation): string {
   const tracks = presentation.windows.map(newestDescription);
-  const video = defaultFirst(tracks.filter(({ kind }) => kind === 'video'));
+  const { grid } = presentation;
+  const video = defaultFirst(
+    tracks.filter(({ kind }) => kind === 'video'),
+    grid,
+  );
   const audio = tracks.filter(({ kind }) => kind === 'audio');
   const lines = [
     '#EXTM3U',
@@ -38,9 +43,9 @@ export function renderMultivariant(presentation: Presentation): string {
     // EXT-X-INDEPENDENT-SEGMENTS (§4.4.2.1, Apple 9.11): every segment starts with an IDR.
     '#EXT-X-INDEPENDENT-SEGMENTS',
     ...audio.map((track, index) => media(track, index === 0)),
-    ...video.flatMap((track) => variant(track, audio)),
+    ...video.flatMap((track) => variant(track, audio, grid)),
     // Apple 9.21: a variant of at most 192 kbit/s.
-    ...audio.flatMap((track) => variant(track, [])),
+    ...audio.flatMap((track) => variant(track, [], grid)),
   ];
   return `${lines.join('\n')}\n`;
 }
@@ -63,15 +68,19 @@ function media(track: TrackDescription, isDefault: boolean): string {
  * EXT-X-STREAM-INF (rfc8216bis §4.4.6.2) with its URI. BANDWIDTH and CODECS cover the renditions of
  * the audio group; CLOSED-CAPTIONS=NONE stands on all variants or on none.
  */
-function variant(track: TrackDescription, audio: readonly TrackDescription[]): string[] {
-  const widest = Math.max(0, ...audio.map(peakBps));
-  const average = Math.max(0, ...audio.map(averageBps));
+function variant(
+  track: TrackDescription,
+  audio: readonly TrackDescription[],
+  grid: Grid,
+): string[] {
+  const widest = Math.max(0, ...audio.map((each) => peakBps(each, grid)));
+  const average = Math.max(0, ...audio.map((each) => averageBps(each, grid)));
   const codecs = [...new Set([track, ...audio].map((each) => each.codecs))];
   const { width, height, fps } = track;
   return [
     attributeTag('EXT-X-STREAM-INF', {
-      BANDWIDTH: integer(peakBps(track) + widest),
-      'AVERAGE-BANDWIDTH': integer(averageBps(track) + average),
+      BANDWIDTH: integer(peakBps(track, grid) + widest),
+      'AVERAGE-BANDWIDTH': integer(averageBps(track, grid) + average),
       CODECS: quoted(codecs.join(',')),
       RESOLUTION:
         width === undefined || height === undefined ? undefined : resolution(width, height),
@@ -84,9 +93,9 @@ function variant(track: TrackDescription, audio: readonly TrackDescription[]): s
 }
 
 /** Highest first, but the rung nearest to 2 Mbit/s before all (Apple 1.32). */
-function defaultFirst(video: readonly TrackDescription[]): TrackDescription[] {
+function defaultFirst(video: readonly TrackDescription[], grid: Grid): TrackDescription[] {
   const distance = (track: TrackDescription): number =>
-    Math.abs(averageBps(track) - DEFAULT_VARIANT_BPS);
+    Math.abs(averageBps(track, grid) - DEFAULT_VARIANT_BPS);
   const descending = video.toSorted((a, b) => b.bitrateBps - a.bitrateBps);
   const first = descending.toSorted((a, b) => distance(a) - distance(b)).slice(0, 1);
   return [...first, ...descending.filter((track) => !first.includes(track))];
