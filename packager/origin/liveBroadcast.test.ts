@@ -199,6 +199,27 @@ describe('LiveBroadcast', () => {
       ]);
     });
 
+    it.each([
+      ['is passed by the old one', 2.5],
+      ['is reached late', 2.1],
+    ])('gets the next era where its own %s', (_name, until) => {
+      const { live, join } = rig();
+      const old = join('v180', 1);
+      live.publish('v180', old, video(N, N + 1.5));
+      const young = join('v180', 2, { header: OTHER_VIDEO_HEADER });
+      live.publish('v180', old, video(N + 1.5, N + until));
+      live.publish('v180', young, video(Math.floor(N + until), N + until));
+      live.publish('v180', old, video(N + until, N + 3.25));
+      live.publish('v180', young, video(N + 3, N + 4));
+      const { ring, headers } = live.track('v180')!;
+      expect(ring.segments.map(({ era }) => headers.get(era)?.uri)).toEqual([
+        ...Array.from({ length: 3 }, () => old.header.uri),
+        young.header.uri,
+      ]);
+      expect(ring.segments.map(({ era }) => era)).toEqual([0, 0, 1, 2]);
+      expect(ring.segments.every(({ parts }) => parts.every(({ isGap }) => !isGap))).toBe(true);
+    });
+
     it('leaves the Period of the old one as it was', () => {
       const { join, both, live } = rig();
       const level = Buffer.from(VIDEO_HEADER).indexOf('avcC') + 7;

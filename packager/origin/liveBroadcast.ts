@@ -168,12 +168,13 @@ export class LiveBroadcast {
   }
 
   #addTrack(name: string, header: TrackHeader): LiveTrack {
-    const track = new LiveTrack({
+    const track: LiveTrack = new LiveTrack({
       name,
       header,
       grid: this.broadcast.grid,
       ...this.#depth,
       eraOf: (msn) => this.#eraOf(msn),
+      openEra: () => this.#openEra(track),
     });
     // Sister tracks list the same numbers: a late one begins with GAP.
     const listed = [...this.#tracks.values()].flatMap((other) => other.ring.newest?.msn ?? []);

@@ -13,8 +13,8 @@ import { SegmentRing, type TrackHeader } from './segmentRing.ts';
 /** One connection that publishes a track. */
 export type Publisher = PublisherIdentity & {
   readonly header: TrackHeader;
-  /** A changed header may not take over before this segment. */
-  readonly fromMsn: number;
+  /** A changed header may not take over before this segment; put off where its era went on without it. */
+  fromMsn: number;
   /** Its connection has ended. */
   isGone: boolean;
 };
@@ -37,6 +37,7 @@ export class LiveTrack {
   readonly #sampleTicks: number;
   readonly #cutter: Cutter;
   readonly #eraOf: (msn: number) => number;
+  readonly #openEra: () => number;
   #followed: Publisher | undefined;
   #successor: { readonly publisher: Publisher; readonly fromMsn: number } | undefined;
   #gapSegments = 0;
@@ -48,6 +49,8 @@ export class LiveTrack {
     readonly ringSegments: number;
     readonly windowSegments: number;
     readonly eraOf: (msn: number) => number;
+    /** Opens an era for a header that has none, and gives its first segment. */
+    readonly openEra: () => number;
   }) {
     const { init } = options.header;
     this.name = options.name;
@@ -56,6 +59,7 @@ export class LiveTrack {
     this.#timescale = init.timescale;
     this.#sampleTicks = init.kind === 'video' ? init.timescale / options.grid.fps : 1024;
     this.#eraOf = options.eraOf;
+    this.#openEra = options.openEra;
     this.ring = new SegmentRing(options.ringSegments);
     this.#cutter = new Cutter({
       grid: options.grid,
@@ -200,7 +204,7 @@ export class LiveTrack {
   }
 
   #takeOver(publisher: Publisher, followed: Publisher, sample: Sample, msn: number): Verdict {
-    if (msn >= publisher.fromMsn) {
+    if (msn >= this.#firstMsnOf(publisher, followed)) {
       const isFree = msn >= (this.#cutter.firstFreeMsn ?? 0);
       const continues =
         followed.isGone &&
@@ -224,10 +228,26 @@ export class LiveTrack {
       relationTo(publisher, followed) === 'newer' &&
       this.#isCleanStart(sample)
     ) {
-      const fromMsn = Math.max(this.#cutter.firstFreeMsn ?? 0, publisher.fromMsn);
+      const fromMsn = Math.max(
+        this.#cutter.firstFreeMsn ?? 0,
+        this.#firstMsnOf(publisher, followed),
+      );
       this.#successor = { publisher, fromMsn };
     }
     return 'dropped';
+  }
+
+  /**
+   * First segment that `publisher` may begin. An era has one header: one that was opened for this
+   * publisher but begun by the other is lost to it.
+   */
+  #firstMsnOf(publisher: Publisher, followed: Publisher): number {
+    const taken = this.headers.get(this.#eraOf(this.#cutter.firstFreeMsn ?? 0));
+    const isChanged = publisher.header.uri !== followed.header.uri;
+    if (isChanged && taken !== undefined && taken.uri !== publisher.header.uri) {
+      publisher.fromMsn = this.#openEra();
+    }
+    return publisher.fromMsn;
   }
 
   #isCleanStart(sample: Sample): boolean {
