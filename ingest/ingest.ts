@@ -29,6 +29,7 @@ const FEED_PATH = /^\/feed\/([a-z0-9_-]{1,64})(?:\?.*)?$/;
 /** Makes the role; nothing runs until a job does. */
 export function createIngest(deps: IngestDeps, config: IngestConfig): Ingest {
   const running = new Map<string, Running>();
+  let isClosed = false;
 
   const answerFeed = (request: IncomingMessage, response: ServerResponse): void => {
     if (!isAuthorized(request.headers.authorization, deps.internalToken)) {
@@ -51,27 +52,30 @@ export function createIngest(deps: IngestDeps, config: IngestConfig): Ingest {
   return {
     async run(job, epoch, signal) {
       const { broadcast } = job;
-      const before = running.get(broadcast.id);
-      if (before !== undefined) {
-        // A job that was taken for stalled runs twice; the newer run is the one that counts.
+      // A job that was taken for stalled runs twice; the newer run is the one that counts. While
+      // one waits for the run before it, another may have come in between: look again.
+      for (
+        let before = running.get(broadcast.id);
+        before !== undefined;
+        before = running.get(broadcast.id)
+      ) {
         if (compareEpochs(before.epoch, epoch) > 0) {
           return;
         }
         before.stop.abort();
         await before.ended;
       }
+      if (isClosed) {
+        return;
+      }
       const stop = new AbortController();
       const session = new IngestSession(deps, config, { broadcast, epoch });
-      const ended = session.run(AbortSignal.any([signal, stop.signal]));
-      const entry: Running = { session, epoch, stop, ended };
-      running.set(broadcast.id, entry);
-      try {
-        await ended;
-      } finally {
-        if (running.get(broadcast.id) === entry) {
-          running.delete(broadcast.id);
-        }
-      }
+      // Gone from the map before anybody who waits for its end looks there again.
+      const ended = session.run(AbortSignal.any([signal, stop.signal])).finally(() => {
+        running.delete(broadcast.id);
+      });
+      running.set(broadcast.id, { session, epoch, stop, ended });
+      await ended;
     },
     handleFeed(request, response) {
       if (!(request.url ?? '').startsWith('/feed/')) {
@@ -81,6 +85,7 @@ export function createIngest(deps: IngestDeps, config: IngestConfig): Ingest {
       return true;
     },
     async close() {
+      isClosed = true;
       const all = [...running.values()];
       for (const { stop } of all) {
         stop.abort();
