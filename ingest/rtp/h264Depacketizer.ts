@@ -10,6 +10,8 @@ const STAP_A = 24;
 const FU_A = 28;
 const FU_START = 0x80;
 const FU_END = 0x40;
+/** Largest NAL unit in fragments: a sender that never ends one must not fill the memory. */
+const MAX_NAL_BYTES = 8 * 1024 * 1024;
 
 /** Type of a NAL unit. */
 export function nalType(nal: Uint8Array): number {
@@ -19,6 +21,7 @@ export function nalType(nal: Uint8Array): number {
 /** Holds the fragments of the NAL unit in progress, and nothing else. */
 export class H264Depacketizer {
   readonly #fragments: Uint8Array[] = [];
+  #bytes = 0;
 
   /** Whether a fragmented NAL unit is still without its end. */
   get isInside(): boolean {
@@ -28,11 +31,12 @@ export class H264Depacketizer {
   /** Forgets the NAL unit in progress. */
   reset(): void {
     this.#fragments.length = 0;
+    this.#bytes = 0;
   }
 
   /**
    * Takes the payload of the next packet; NAL units that it completes are views of payloads, or
-   * fresh bytes where they came in fragments. Undefined where the payload is malformed.
+   * fresh bytes where they came in fragments. Undefined where the payload is malformed or too much.
    */
   push(payload: Uint8Array): Uint8Array[] | undefined {
     const type = nalType(payload);
@@ -54,6 +58,10 @@ export class H264Depacketizer {
     const type = header & 0x1f;
     // A start inside a fragmented unit, or a continuation outside of one: something is missing.
     if (payload.length < 3 || isStart === this.isInside || type < 1 || type >= STAP_A) {
+      return undefined;
+    }
+    this.#bytes += payload.length;
+    if (this.#bytes > MAX_NAL_BYTES) {
       return undefined;
     }
     if (isStart) {
