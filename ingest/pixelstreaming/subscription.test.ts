@@ -57,6 +57,25 @@ describe('Subscription', () => {
     expect(pausesMs).toEqual([0, 250, 500, 1000]);
   });
 
+  it('leaves a streamer that offers without end, and takes no more than 128 candidates', () => {
+    const subscription = make();
+    subscription.receive(list('cam'), 0);
+    const candidate = { type: 'iceCandidate', candidate: { candidate: 'candidate:1' } } as const;
+    const offer = { type: 'offer', sdp: 'v=0' } as const;
+    for (let offers = 0; offers < 8; offers += 1) {
+      expect(events(subscription.receive(offer, 0))).toEqual(['offer']);
+    }
+    const taken = Array.from({ length: 200 }, () => subscription.receive(candidate, 0).events);
+    expect(taken.flat()).toHaveLength(128);
+    // Good media in between: a streamer that offers anew each hour is no trouble.
+    subscription.healthy();
+    expect(events(subscription.receive(offer, 0))).toEqual(['offer']);
+    expect(events(subscription.receive(candidate, 0))).toEqual(['candidate']);
+    const answers = Array.from({ length: 20 }, () => subscription.receive(offer, 0));
+    expect(answers.flatMap(events)).toEqual([...Array.from({ length: 7 }, () => 'offer'), 'lost']);
+    expect(answers.flatMap(types)).toEqual(['unsubscribe']);
+  });
+
   it('starts over on request, and the first failure after good media is cheap again', () => {
     const subscription = make();
     for (const nowMs of [0, 10_000, 20_000]) {

@@ -37,6 +37,10 @@ const DEFAULT_TIMES: SubscriptionTimes = {
 };
 /** A list without the streamer may be older than the subscription; two in a row are not. */
 const MISSES_UNTIL_GONE = 2;
+/** Offers of one subscription without good media in between; each makes a peer with its sockets. */
+const MAX_OFFERS = 8;
+/** Candidates taken for one peer: each is tried against every one of ours. */
+const MAX_CANDIDATES = 128;
 const NOTHING: Reaction = { send: [], events: [] };
 
 type State =
@@ -53,6 +57,8 @@ export class Subscription {
   #iceServers: readonly IceServer[] = [];
   #attempts = 0;
   #misses = 0;
+  #offers = 0;
+  #candidates = 0;
   #retryAtMs = Number.NEGATIVE_INFINITY;
   #listedMs = Number.NEGATIVE_INFINITY;
   #pingedMs: number | undefined;
@@ -69,6 +75,7 @@ export class Subscription {
   /** The media of this subscription is good: the next failure is the first again. */
   healthy(): void {
     this.#attempts = 0;
+    this.#offers = 0;
   }
 
   /** Periodic work; call it a few times a second. */
@@ -103,10 +110,9 @@ export class Subscription {
     } else if (message.type === 'streamerList') {
       return this.#listed(message.ids, nowMs);
     } else if (message.type === 'offer') {
-      return this.#offered(message.sdp);
+      return this.#offered(message.sdp, nowMs);
     } else if (message.type === 'iceCandidate' && this.#state.kind === 'offered') {
-      const candidate = message.candidate?.candidate ?? '';
-      return candidate === '' ? NOTHING : { send: [], events: [{ kind: 'candidate', candidate }] };
+      return this.#candidate(message.candidate?.candidate ?? '');
     } else if (message.type === 'subscribeFailed' && !isListing) {
       return this.#giveUp(message.message, nowMs);
     } else if (message.type === 'streamerDisconnected' && !isListing) {
@@ -146,6 +152,7 @@ export class Subscription {
       return NOTHING;
     }
     this.#misses = 0;
+    this.#offers = 0;
     this.#state = { kind: 'awaiting-offer', sinceMs: nowMs };
     const streamerId = this.#streamerId;
     return {
@@ -155,11 +162,24 @@ export class Subscription {
   }
 
   /** A second offer on a subscription replaces the peer (pixel-streaming.md §5.5). */
-  #offered(sdp: string): Reaction {
+  #offered(sdp: string, nowMs: number): Reaction {
     if (this.#state.kind === 'listing') {
       return NOTHING;
     }
+    this.#offers += 1;
+    if (this.#offers > MAX_OFFERS) {
+      return this.resubscribe('the streamer offers again and again', nowMs);
+    }
+    this.#candidates = 0;
     this.#state = { kind: 'offered' };
     return { send: [], events: [{ kind: 'offer', sdp, iceServers: this.#iceServers }] };
+  }
+
+  #candidate(candidate: string): Reaction {
+    if (candidate === '' || this.#candidates >= MAX_CANDIDATES) {
+      return NOTHING;
+    }
+    this.#candidates += 1;
+    return { send: [], events: [{ kind: 'candidate', candidate }] };
   }
 }
