@@ -49,11 +49,26 @@ export function createPeerThread(
   let worker: Worker | undefined;
   let nextPeer = 1;
 
+  const post = (message: ToPeerThread): void => worker?.postMessage(message);
+  /** What one peer's media does to its listener costs that peer, not the process. */
+  const tell = (peer: number, listener: (event: PeerEvent) => void, event: PeerEvent): void => {
+    try {
+      listener(event);
+    } catch (error) {
+      const reason = errorText(error);
+      logger.error({ event: event.kind, error: reason }, 'an event of a peer could not be handled');
+      if (event.kind !== 'ended') {
+        listeners.delete(peer);
+        post({ kind: 'close', peer });
+        tell(peer, listener, { kind: 'ended', code: 'peer_failed', reason });
+      }
+    }
+  };
   const endAll = (reason: string): void => {
-    const ending = [...listeners.values()];
+    const ending = [...listeners];
     listeners.clear();
-    for (const listener of ending) {
-      listener({ kind: 'ended', code: 'peer_failed', reason });
+    for (const [peer, listener] of ending) {
+      tell(peer, listener, { kind: 'ended', code: 'peer_failed', reason });
     }
   };
   const receive = (message: FromPeerThread): void => {
@@ -69,7 +84,9 @@ export function createPeerThread(
     if (event.kind === 'ended') {
       listeners.delete(peer);
     }
-    listener?.(event);
+    if (listener !== undefined) {
+      tell(peer, listener, event);
+    }
   };
   const start = (): Worker => {
     Atomics.store(inFlightBytes, 0, 0);
@@ -90,7 +107,6 @@ export function createPeerThread(
     });
     return started;
   };
-  const post = (message: ToPeerThread): void => worker?.postMessage(message);
 
   return {
     open(offer, iceServers, onEvent) {
