@@ -66,10 +66,9 @@ export function sendBytes(
     return;
   }
   const ifRange = request.headers['if-range'];
-  const range = parseRange(
-    ifRange === undefined || ifRange === etag ? request.headers.range : undefined,
-    length,
-  );
+  // Defined for GET alone (RFC 9110 §14.2).
+  const isRanged = request.method === 'GET' && (ifRange === undefined || ifRange === etag);
+  const range = parseRange(isRanged ? request.headers.range : undefined, length);
   switch (range.kind) {
     case 'unsatisfiable':
       sendError(request, response, 416, 'the range is outside', {

@@ -243,6 +243,17 @@ describe('LiveBroadcast', () => {
     });
   });
 
+  it('reads differently with each part, and not where a segment only opens', () => {
+    const { live, join } = rig();
+    const v = join('v180', 1);
+    live.publish('v180', v, video(N, N + 1));
+    const { version } = live;
+    live.publish('v180', v, video(N + 1, N + 1.1));
+    expect(live.version).toBe(version);
+    live.publish('v180', v, video(N + 1.1, N + 1.25));
+    expect(live.version).toBe(version + 1);
+  });
+
   it('keeps no more than its ring', () => {
     const { live, join } = rig();
     const v = join('v180', 1);

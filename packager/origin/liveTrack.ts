@@ -127,18 +127,20 @@ export class LiveTrack {
   }
 
   #apply(events: readonly CutEvent[], header: TrackHeader): Change {
-    let change: Change = 'none';
+    let isListed = false;
     for (const event of events) {
       const era = this.#eraOf(event.msn);
       // The new header counts from the first segment of its era; a hole before it keeps the old one.
       const eraHeader = this.headers.get(era) ?? header;
       this.headers.set(era, eraHeader);
+      // A segment that only opens is not listed yet, but a new init segment is hinted at.
+      const isNewEra = (this.ring.newest?.era ?? era) !== era;
+      isListed ||= event.kind === 'open' ? isNewEra : event.kind !== 'chunk';
       this.ring.apply(event, eraHeader, era);
       this.#gapSegments += event.kind === 'gap' ? 1 : 0;
-      change = event.kind === 'chunk' && change === 'none' ? 'chunk' : 'part';
     }
     this.#forgetEras();
-    return change;
+    return events.length === 0 ? 'none' : isListed ? 'part' : 'chunk';
   }
 
   #forgetEras(): void {

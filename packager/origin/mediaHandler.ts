@@ -253,6 +253,10 @@ function streamSegment(
   msn: number,
 ): void {
   const { request, response } = exchange;
+  if (deps.room.isFull) {
+    sendError(request, response, 503, 'too many requests wait');
+    return;
+  }
   response.writeHead(200, headersOf(mediaKind(track)));
   if (request.method === 'HEAD') {
     response.end();
@@ -289,8 +293,8 @@ function streamSegment(
       response.destroy();
     },
   };
-  if (!held.poll() && !deps.room.add(roomKey(show, track.name), held)) {
-    response.destroy();
+  if (!held.poll()) {
+    deps.room.add(roomKey(show, track.name), held);
   }
 }
 

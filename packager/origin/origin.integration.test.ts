@@ -389,6 +389,15 @@ describe('media', () => {
       expect(range.status).toBe(206);
       expect(range.headers['content-range']).toBe(`bytes 30-399/${segment.body.length}`);
       expect(range.body).toEqual(segment.body.subarray(30, 400));
+      const head = await get(`/live/demo/${track}/${N}.m4s`, {
+        method: 'HEAD',
+        headers: { Range: 'bytes=30-399' },
+      });
+      // Ranges are defined for GET alone (RFC 9110 §14.2).
+      expect([head.status, head.headers['content-length']]).toEqual([
+        200,
+        String(segment.body.length),
+      ]);
       const beyond = await get(`/live/demo/${track}/${N}.m4s`, {
         headers: { Range: 'bytes=999999999-' },
       });
@@ -446,6 +455,16 @@ describe('media', () => {
     await until(() => growing.bytes().length > 0);
     nowMs += 6000;
     await expect(growing.end).rejects.toThrow();
+  });
+
+  it('turns away a reader of a growing segment beyond the cap, before its headers', async () => {
+    await stop();
+    await start({ maxHeldRequests: 1 });
+    await live(N + 2.25);
+    const first = stream(`/live/demo/v180/${N + 2}.m4s`);
+    await first.headers;
+    const second = await get(`/live/demo/v180/${N + 3}.m4s`);
+    expect([second.status, second.headers['retry-after']]).toEqual([503, '1']);
   });
 
   it('drops a reader that does not read', async () => {

@@ -31,9 +31,14 @@ export class WaitingRoom {
     this.#onSize = onSize;
   }
 
+  /** Whether one more would be turned away. */
+  get isFull(): boolean {
+    return this.#size >= this.#capacity;
+  }
+
   /** Holds a request on `key` until it is done; false where the room is full. */
   add(key: string, held: Held): boolean {
-    if (this.#size >= this.#capacity) {
+    if (this.isFull) {
       return false;
     }
     const set = this.#byTrack.get(key) ?? new Set();
