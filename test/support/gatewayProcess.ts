@@ -66,6 +66,8 @@ export async function startGatewayProcess(options: {
       },
     },
   );
+  // A test that fails before its clean-up must not leave a gateway behind.
+  process.once('exit', () => child.kill('SIGTERM'));
   const log: string[] = [];
   createInterface({ input: child.stderr }).on('line', (line) => {
     log.push(line);
@@ -107,8 +109,13 @@ export async function startGatewayProcess(options: {
     },
     descendants: () => descendantsOf(child.pid ?? 0),
     async stop(signal = 'SIGINT') {
+      // A killed gateway cannot close its children; one that was asked closes them itself.
+      const below = signal === 'SIGKILL' ? await gateway.descendants() : [];
       child.kill(signal);
       const code = await exited;
+      for (const { pid } of below) {
+        killIfAlive(pid);
+      }
       await rm(directory, { recursive: true, force: true });
       return code;
     },
@@ -124,6 +131,14 @@ export async function startGatewayProcess(options: {
     throw new Error(`the gateway did not start:\n${log.join('\n')}`, { cause: error });
   }
   return gateway;
+}
+
+function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    return; // It is gone already.
+  }
 }
 
 async function freePorts(): Promise<[number, number, number]> {
