@@ -53,6 +53,8 @@ test('golden: an edge before an origin that holds up to 6 s', () => {
     sub vcl_backend_error {
       set beresp.status = 503;
       set beresp.http.Retry-After = "1";
+      set beresp.http.Access-Control-Allow-Origin = "*";
+      set beresp.http.Access-Control-Expose-Headers = "Age, Date, Content-Length, Content-Range";
       set beresp.ttl = 1s;
       return (deliver);
     }

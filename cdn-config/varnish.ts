@@ -48,11 +48,17 @@ export function renderVarnish(options: VarnishOptions): string {
     subroutine('vcl_backend_error', [
       'set beresp.status = 503;',
       'set beresp.http.Retry-After = "1";',
+      // Without them a browser's player is told of a network fault, and of no status.
+      ...headers('beresp', CORS_HEADERS),
       `set beresp.ttl = ${maxAgeSeconds(CACHE_POLICY.error)}s;`,
       'return (deliver);',
     ]),
     subroutine('vcl_synth', [
-      ...headers({ ...CORS_HEADERS, ...CORS_PREFLIGHT_HEADERS, Allow: 'GET, HEAD, OPTIONS' }),
+      ...headers('resp', {
+        ...CORS_HEADERS,
+        ...CORS_PREFLIGHT_HEADERS,
+        Allow: 'GET, HEAD, OPTIONS',
+      }),
       'return (deliver);',
     ]),
   ];
@@ -94,8 +100,8 @@ function cacheKey(): string[] {
   ];
 }
 
-function headers(values: Readonly<Record<string, string>>): string[] {
-  return Object.entries(values).map(([name, value]) => `set resp.http.${name} = "${value}";`);
+function headers(object: 'resp' | 'beresp', values: Readonly<Record<string, string>>): string[] {
+  return Object.entries(values).map(([name, value]) => `set ${object}.http.${name} = "${value}";`);
 }
 
 function subroutine(name: string, lines: readonly string[]): string {
