@@ -35,6 +35,8 @@ type Answer = { readonly status: number; readonly text: string };
 
 const ANSWER_TIMEOUT_MS = 5000;
 const STUCK_MS = 5000;
+/** A publish that lived this long starts the back-off anew. */
+const HEALTHY_PUT_MS = 10_000;
 const MAX_ANSWER_BYTES = 4096;
 
 /**
@@ -59,6 +61,7 @@ export async function publishTrack(
         await wake.wait();
         continue;
       }
+      const startedMs = performance.now();
       try {
         sentIndex = await publishRun(target, observer, wake, signal);
         attempt = 0;
@@ -70,6 +73,7 @@ export async function publishTrack(
         if (fault.code === 'fenced') {
           throw fault;
         }
+        attempt = performance.now() - startedMs > HEALTHY_PUT_MS ? 0 : attempt;
         observer.fault(fault);
         await pause(backoffMs(attempt, { capMs: 2000 }), signal);
         attempt += 1;
