@@ -56,6 +56,7 @@ class WeriftPeer implements Peer {
   #answer: string | undefined;
   #control: RTCDataChannel | undefined;
   #timers: NodeJS.Timeout[] = [];
+  #isAnswering = false;
   #isClosed = false;
 
   constructor(
@@ -96,6 +97,7 @@ class WeriftPeer implements Peer {
   }
 
   async answer(offerSdp: string): Promise<void> {
+    this.#isAnswering = true;
     try {
       const offer = prepareOffer(offerSdp, this.#config.feedback, this.#config);
       this.#offer = offer;
@@ -103,10 +105,13 @@ class WeriftPeer implements Peer {
       await connection.setRemoteDescription({ type: 'offer', sdp: offer.sdp }).catch(asBadSdp);
       this.#dropPublicStun();
       const answer = await connection.createAnswer();
+      if (this.#isOver()) {
+        return; // nothing may be started that nobody stops
+      }
       this.#receive(offer);
       await connection.setLocalDescription(answer);
       this.#widenReceiveBuffers();
-      if (this.#isClosed) {
+      if (this.#isOver()) {
         return;
       }
       this.#answer = renderAnswer(connection.localDescription?.sdp ?? answer.sdp, offer);
@@ -116,7 +121,17 @@ class WeriftPeer implements Peer {
       }
     } catch (error) {
       this.#end(error);
+    } finally {
+      this.#isAnswering = false;
+      if (this.#isOver()) {
+        this.#closeConnection();
+      }
     }
+  }
+
+  /** Asked after each await: `close` may have come in between. */
+  #isOver(): boolean {
+    return this.#isClosed;
   }
 
   addCandidate(candidate: string): void {
@@ -148,6 +163,16 @@ class WeriftPeer implements Peer {
     for (const timer of this.#timers) {
       clearInterval(timer);
     }
+    if (!this.#isAnswering) {
+      this.#closeConnection();
+    }
+  }
+
+  /**
+   * Not while it gathers: werift 0.25.2 then goes on to check candidates without end, 50 times a
+   * second. A STUN server that is silent keeps it gathering for 5 s.
+   */
+  #closeConnection(): void {
     this.#connection.close().catch(() => undefined);
   }
 

@@ -1,0 +1,45 @@
+/** What a peer leaves behind. */
+import { afterEach, expect, it, vi } from 'vitest';
+import { RTCPeerConnection } from 'werift';
+import { until } from '../../test/support/until.ts';
+import { ingestConfigSchema } from '../config.ts';
+import { openPeer } from './peer.ts';
+
+/** The least that werift answers. */
+const OFFER = [
+  ...['v=0', 'o=- 1 2 IN IP4 127.0.0.1', 's=-', 't=0 0', 'a=group:BUNDLE 0'],
+  ...['m=video 9 UDP/TLS/RTP/SAVPF 102', 'c=IN IP4 0.0.0.0', 'a=ice-ufrag:abcd'],
+  ...['a=ice-pwd:0123456789abcdef01234567', 'a=fingerprint:sha-256 AA:BB', 'a=setup:actpass'],
+  ...['a=mid:0', 'a=sendonly', 'a=rtcp-mux', 'a=rtpmap:102 H264/90000'],
+  'a=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f',
+  '',
+].join('\r\n');
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+it('closed while it waits for a STUN server that is silent, leaves nothing that goes on', async () => {
+  const create = vi.spyOn(RTCPeerConnection.prototype, 'createAnswer');
+  const gather = vi.spyOn(RTCPeerConnection.prototype, 'setLocalDescription');
+  const close = vi.spyOn(RTCPeerConnection.prototype, 'close');
+  const events: string[] = [];
+  const peer = openPeer(
+    OFFER,
+    [{ urls: ['stun:127.0.0.1:9'] }],
+    ingestConfigSchema.parse({}),
+    ({ kind }) => events.push(kind),
+  );
+  await until('gathering', 5000, () => gather.mock.calls.length === 1);
+  const [connection] = create.mock.contexts as RTCPeerConnection[];
+  const states = connection?.iceTransports.map((ice) => () => ice.connection.state);
+  peer.close();
+  await until(
+    'the end of gathering',
+    10_000,
+    () => gather.mock.settledResults[0]?.type !== 'incomplete',
+  );
+  await until('the end', 5000, () => close.mock.settledResults[0]?.type === 'fulfilled');
+  expect(states?.map((state) => state())).toEqual(['closed']);
+  expect(events).toEqual([]);
+});
