@@ -7,7 +7,8 @@
  *
  * A machine that lacks nothing is recognised without starting a process.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { createHash } from 'node:crypto';
 import {
   accessSync,
@@ -27,20 +28,20 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const stampFile = join(root, 'node_modules', '.grandstand-setup.json');
 const purpose = process.argv[2] === 'test' ? 'test' : 'run';
 
-main();
+await main();
 
-function main() {
+async function main() {
   if (Number(process.versions.node.split('.')[0]) < 20) {
     fail(`Node 20 or later is needed to install Grandstand (this is ${process.version}).`);
   }
   const stamp = readStamp();
-  installTools(stamp);
-  installPackages(stamp);
-  buildPages(stamp);
+  await installTools(stamp);
+  await installPackages(stamp);
+  await buildPages(stamp);
   writeFileSync(stampFile, JSON.stringify(stamp));
 }
 
-function installTools(stamp) {
+async function installTools(stamp) {
   const missing = neededTools(purpose).filter((tool) => !isPresent(tool, stamp));
   if (missing.length === 0) {
     return;
@@ -54,10 +55,14 @@ function installTools(stamp) {
     );
   }
   say(`installing ${names} with apt`);
-  withoutServiceStart(() => {
+  await withoutServiceStart(async () => {
     const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    run('apt-get', ['update', '-q'], environment);
-    run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], environment);
+    await run('apt-get', ['update', '-q'], environment);
+    await run(
+      'apt-get',
+      ['install', '-y', '-q', '--no-install-recommends', ...packages],
+      environment,
+    );
   });
   const still = missing.filter((tool) => !isPresent(tool, stamp));
   if (still.length > 0) {
@@ -67,17 +72,17 @@ function installTools(stamp) {
   }
 }
 
-function installPackages(stamp) {
+async function installPackages(stamp) {
   const lock = fingerprint([join(root, 'package-lock.json')]);
   if (stamp.lock === lock && existsSync(join(root, 'node_modules', '.package-lock.json'))) {
     return;
   }
   say('installing npm packages and the pinned Node');
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel', 'error']);
+  await run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel', 'error']);
   stamp.lock = lock;
 }
 
-function buildPages(stamp) {
+async function buildPages(stamp) {
   if (purpose !== 'run') {
     return; // npm test builds them itself
   }
@@ -90,7 +95,7 @@ function buildPages(stamp) {
     return;
   }
   say('building the pages');
-  run('npm', ['run', '--silent', 'build']);
+  await run('npm', ['run', '--silent', 'build']);
   stamp.pages = sources;
 }
 
@@ -133,14 +138,14 @@ function find(...commands) {
 }
 
 /** Debian starts services on install; ours are private children, so that is held back meanwhile. */
-function withoutServiceStart(work) {
+async function withoutServiceStart(work) {
   const policy = '/usr/sbin/policy-rc.d';
   const isOurs = !existsSync(policy);
   if (isOurs) {
     writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   }
   try {
-    work();
+    await work();
   } finally {
     if (isOurs) {
       rmSync(policy, { force: true });
@@ -148,19 +153,48 @@ function withoutServiceStart(work) {
   }
 }
 
-function run(command, args, environment = process.env) {
+/** Runs with one moving line of progress: the newest line of output; the whole tail on failure. */
+async function run(command, args, environment = process.env) {
   const startedMs = Date.now();
-  const { status, error } = spawnSync(command, args, {
+  const seconds = () => Math.round((Date.now() - startedMs) / 1000);
+  const tail = [];
+  const child = spawn(command, args, {
     cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: environment,
   });
-  if (status !== 0) {
-    fail(
-      `${command} ${args.join(' ')} failed${error === undefined ? ` with exit code ${status}` : `: ${error.message}`}`,
-    );
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      tail.push(line);
+      tail.splice(0, tail.length - 40);
+    });
   }
-  say(`${command} ${args[0]} done in ${Math.round((Date.now() - startedMs) / 1000)} s`);
+  const isTerminal = process.stderr.isTTY;
+  const progress = setInterval(
+    () => {
+      const newest = tail.at(-1)?.trim().slice(0, 60) ?? '';
+      if (isTerminal) {
+        process.stderr.write(`\r\u001B[K[setup]   ${seconds()} s  ${newest}`);
+      } else {
+        say(`  ${seconds()} s  ${newest}`);
+      }
+    },
+    isTerminal ? 200 : 5000,
+  );
+  const failure = await new Promise((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (code, signal) =>
+      resolve(code === 0 ? undefined : `exit ${code ?? signal}`),
+    );
+  });
+  clearInterval(progress);
+  if (isTerminal) {
+    process.stderr.write('\r\u001B[K');
+  }
+  if (failure !== undefined) {
+    fail(`${command} ${args.join(' ')} failed (${failure}):\n${tail.join('\n')}`);
+  }
+  say(`${command} ${args[0]} done in ${seconds()} s`);
 }
 
 function filesBelow(folder) {
