@@ -100,9 +100,15 @@ async function build(
     ),
   );
 
+  const onFault = (error: unknown): void => {
+    logger.error(
+      { error: errorText(error), stack: error instanceof Error ? error.stack : undefined },
+      'request failed',
+    );
+  };
   const internal = stack.push(
     await listen(
-      { at: config.internal.listen, setting: 'internal.listen', requestTimeoutMs: 0 },
+      { at: config.internal.listen, setting: 'internal.listen', requestTimeoutMs: 0, onFault },
       (request, response) => {
         if (ingest.handleFeed(request, response) || origin.handlePublish(request, response)) {
           return;
@@ -172,7 +178,7 @@ async function build(
   });
   const publicListener = stack.push(
     await listen(
-      { at: config.http.listen, setting: 'http.listen', requestTimeoutMs: 60_000 },
+      { at: config.http.listen, setting: 'http.listen', requestTimeoutMs: 60_000, onFault },
       (request, response) => {
         if (!origin.handleMedia(request, response)) {
           app(request, response);

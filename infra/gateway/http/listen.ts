@@ -24,6 +24,8 @@ export async function listen(
     readonly setting: string;
     /** 0 where a request may last as long as its stream (publishing). */
     readonly requestTimeoutMs: number;
+    /** Told of a handler that threw: that request gets 500 or is cut, the others go on. */
+    readonly onFault: (error: unknown) => void;
   },
   onRequest: (request: IncomingMessage, response: ServerResponse) => void,
   onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void,
@@ -35,12 +37,30 @@ export async function listen(
       keepAliveTimeout: KEEP_ALIVE_MS,
       noDelay: true,
     },
-    onRequest,
+    (request, response) => {
+      try {
+        onRequest(request, response);
+      } catch (error) {
+        options.onFault(error);
+        if (response.headersSent) {
+          response.destroy();
+        } else {
+          response
+            .writeHead(500, { 'Content-Type': 'text/plain' })
+            .end('the gateway failed; its log says why\n');
+        }
+      }
+    },
   );
   server.maxConnections = MAX_CONNECTIONS;
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => socket.destroy());
-    onUpgrade(request, socket, head);
+    try {
+      onUpgrade(request, socket, head);
+    } catch (error) {
+      options.onFault(error);
+      socket.destroy();
+    }
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
