@@ -11,7 +11,7 @@ describe('a listener', () => {
       {
         at: AT,
         setting: 'http.listen',
-        requestTimeoutMs: 1000,
+        requestTimeoutMs: 20_000,
         onFault: (error) => faults.push(error),
       },
       (request, response) => {
@@ -30,7 +30,7 @@ describe('a listener', () => {
   });
 
   it('names the setting where its port is taken', async () => {
-    const options = { setting: 'http.listen', requestTimeoutMs: 1000, onFault: () => undefined };
+    const options = { setting: 'http.listen', requestTimeoutMs: 20_000, onFault: () => undefined };
     const first = await listen(
       { ...options, at: AT },
       (_request, response) => response.end(),
