@@ -9,7 +9,7 @@ import { AUDIO_TIMESCALE, rescale, ticks, VIDEO_TIMESCALE } from '../../infra/ke
 import type { Ticks, UnixMs } from '../../infra/kernel/time.ts';
 import { OPUS_SILENCE, OPUS_SILENCE_TICKS, opusDurationTicks } from './opus.ts';
 import { slewTicks, type SlewState } from './slew.ts';
-import { SourceMapping, timescaleOf, type UtcSource } from './sourceMapping.ts';
+import { rtpMs, SourceMapping, timescaleOf, type UtcSource } from './sourceMapping.ts';
 
 /** What the timeline does now. */
 export type TimelineState = 'idle' | 'holding' | 'live';
@@ -20,6 +20,8 @@ type Track = SlewState & {
   /** Stamp minus RTP time in ticks; undefined until the track is mapped. */
   offset: number | undefined;
   lastRtpTime: number;
+  /** Arrival minus RTP time of the first unit that was held (ms). */
+  heldOffsetMs: number | undefined;
 };
 
 type Source = {
@@ -45,6 +47,12 @@ const MAX_HELD_AUDIO_ALONE = 100;
 const MAX_AHEAD_MS = 1000;
 /** A stamp that lies farther behind its arrival than this is a new RTP time base, not delay. */
 const MAX_BEHIND_MS = 3000;
+/**
+ * Held units of one track that lie farther apart than this (arrival against RTP time) are of two
+ * RTP time bases: one of them could not be stamped on the other's. Less than `MAX_BEHIND_MS` by
+ * what sender reports may add, so that what is released is never held again.
+ */
+const MAX_HELD_SPREAD_MS = 1500;
 /** How far a new source may be pushed up to stay above the last stamps. */
 const MAX_LEAD_MS = 900;
 /** Least distance of two video stamps: 1 ms, so that the feed's rounding keeps them apart. */
@@ -78,7 +86,7 @@ export class Timeline {
     return this.#lastVideo === undefined ? undefined : ticks(this.#lastVideo);
   }
 
-  /** Units refused so far: audio that would overlap what was already stamped. */
+  /** Units refused so far: audio that would overlap what was already stamped, an old time base. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -123,7 +131,16 @@ export class Timeline {
     return source === undefined ? [] : this.#releaseWhenDue(source, nowMs);
   }
 
+  /** Keeps the unit until it can be mapped; units of the time base before are given up. */
   #hold(source: Source, unit: AccessUnit): void {
+    const offsetMs = unit.arrivedMs - rtpMs(unit.kind, unit.rtpTime);
+    const { heldOffsetMs = offsetMs } = source[unit.kind];
+    if (Math.abs(offsetMs - heldOffsetMs) > MAX_HELD_SPREAD_MS) {
+      this.#dropped += source.held.length;
+      this.#rebases += 1;
+      Object.assign(source, newSource(source.hasAudio));
+    }
+    source[unit.kind].heldOffsetMs ??= offsetMs;
     source.mapping.observeUnit(unit);
     source.held.push(unit);
     source.heldBytes += unit.data.byteLength;
@@ -249,7 +266,12 @@ export class Timeline {
 }
 
 function newSource(hasAudio: boolean): Source {
-  const newTrack = (): Track => ({ offset: undefined, lastRtpTime: 0, isSlewing: false });
+  const newTrack = (): Track => ({
+    offset: undefined,
+    lastRtpTime: 0,
+    isSlewing: false,
+    heldOffsetMs: undefined,
+  });
   return {
     hasAudio,
     mapping: new SourceMapping(hasAudio),
