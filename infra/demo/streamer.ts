@@ -152,7 +152,9 @@ export function startStreamer(
       if (parsed.kind === 'message') {
         handle(parsed.message);
       } else {
-        logger.debug({ parsed }, 'message not understood');
+        // Not the message itself: a config holds credentials.
+        const why = parsed.kind === 'unknown' ? `type ${parsed.type}` : parsed.reason;
+        logger.debug({ why }, 'message not understood');
       }
     });
     let stopped = (): void => undefined;
