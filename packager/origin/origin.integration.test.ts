@@ -19,6 +19,8 @@ type Answer = {
   readonly body: Buffer;
 };
 
+/** By number: a bare machine may not know the name localhost. */
+const HOST = '127.0.0.1';
 const TOKEN = 'internal-token';
 let nowMs = 0;
 let origin: Origin;
@@ -92,7 +94,7 @@ function get(
   options: { method?: string; headers?: Record<string, string> } = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const client = httpRequest({ port, path, agent: false, ...options }, (res) => {
+    const client = httpRequest({ host: HOST, port, path, agent: false, ...options }, (res) => {
       const slices: Buffer[] = [];
       res.on('data', (slice: Buffer) => slices.push(slice));
       res.on('end', () => {
@@ -120,6 +122,7 @@ class Encoder {
     this.#track = track;
     const path = publishPath(id, track, 0, { timestamp: 1, attempt });
     this.#client = httpRequest({
+      host: HOST,
       port,
       path,
       method: 'PUT',
@@ -127,7 +130,7 @@ class Encoder {
       headers: { Authorization: `Bearer ${token}` },
     });
     clients.add(this.#client);
-    this.refusal = new Promise((resolve) => {
+    this.refusal = new Promise((resolve, reject) => {
       this.#client.on('response', (res) => {
         const slices: Buffer[] = [];
         res.on('data', (slice: Buffer) => slices.push(slice));
@@ -136,8 +139,10 @@ class Encoder {
           resolve({ status: res.statusCode ?? 0, body: JSON.parse(text) as { error: string } });
         });
       });
-      this.#client.on('error', () => undefined);
+      // An answer may come before the cut that follows a refusal; without one, waiting is in vain.
+      this.#client.on('error', reject);
     });
+    this.refusal.catch(() => undefined);
   }
 
   write(bytes: Uint8Array): void {
@@ -330,6 +335,7 @@ describe('blocking reload', () => {
   it('forgets a client that goes away', async () => {
     await live(N + 2);
     const client = httpRequest({
+      host: HOST,
       port,
       path: `${PLAYLIST}?_HLS_msn=${N + 2}&_HLS_part=0`,
       agent: false,
@@ -471,7 +477,12 @@ describe('media', () => {
     await stop();
     await start({ maxReaderBacklogBytes: 65_536 });
     const { v } = await live(N + 2);
-    const client = httpRequest({ port, path: `/live/demo/v180/${N + 2}.m4s`, agent: false });
+    const client = httpRequest({
+      host: HOST,
+      port,
+      path: `/live/demo/v180/${N + 2}.m4s`,
+      agent: false,
+    });
     const closed = new Promise((resolve) => {
       client.on('response', (res) => {
         res.pause();
@@ -557,7 +568,7 @@ function stream(path: string): {
   let onHeaders = (): void => undefined;
   const headers = new Promise<void>((resolve) => (onHeaders = resolve));
   const end = new Promise<void>((resolve, reject) => {
-    const client = httpRequest({ port, path, agent: false }, (res) => {
+    const client = httpRequest({ host: HOST, port, path, agent: false }, (res) => {
       onHeaders();
       res.on('data', (slice: Buffer) => slices.push(slice));
       res.on('end', resolve);
