@@ -10,7 +10,6 @@ import { type Closeable, pause } from '../kernel/lifecycle.ts';
 import type { Logger } from '../kernel/logger.ts';
 import {
   type Broadcast,
-  type BroadcastState,
   broadcastIdOf,
   type IngestJob,
   type Ladder,
@@ -114,22 +113,4 @@ export function startController(deps: ControllerDeps, options: ControllerOptions
       await loop;
     },
   };
-}
-
-/** Remembers since when each broadcast has been in its state. */
-export class StateHistory {
-  readonly #entries = new Map<
-    string,
-    { readonly state: BroadcastState; readonly sinceMs: number }
-  >();
-
-  /** When `state` was first seen for `id` without a change since (Unix ms). */
-  since(id: string, state: BroadcastState, nowMs: number): number {
-    const entry = this.#entries.get(id);
-    if (entry?.state === state) {
-      return entry.sinceMs;
-    }
-    this.#entries.set(id, { state, sinceMs: nowMs });
-    return nowMs;
-  }
 }

@@ -3,38 +3,33 @@
  * closes in reverse; ffmpeg, Redis and the demo are children that never outlive it.
  */
 import { randomBytes } from 'node:crypto';
-import { readFile, rm } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { createIngest } from '../../ingest/index.ts';
 import { createOrigin } from '../../packager/origin/index.ts';
 import { createWorker, type EncoderChoice, probeEncoder } from '../../packager/worker/index.ts';
-import {
-  playersView,
-  type Signalling,
-  startSignalling,
-  statusView,
-  streamersView,
-} from '../../signalling/index.ts';
+import { startSignalling } from '../../signalling/index.ts';
 import { systemBroadcastClock } from '../kernel/broadcastClock.ts';
-import { errorText, GatewayError } from '../kernel/errors.ts';
+import type { GatewayError } from '../kernel/errors.ts';
+import { errorText } from '../kernel/errors.ts';
 import { type JobContext, openJobQueue, startJobRunner } from '../kernel/jobs.ts';
-import { type Closeable, closeStack, pause } from '../kernel/lifecycle.ts';
+import { type Closeable, closeStack, type CloseStack } from '../kernel/lifecycle.ts';
 import type { Logger } from '../kernel/logger.ts';
 import { createMetrics } from '../kernel/metrics.ts';
-import { connectStore, type RedisLocation, startPrivateRedis } from '../kernel/redis.ts';
+import { connectStore } from '../kernel/redis.ts';
 import { isAuthorized, Secret } from '../kernel/secret.ts';
 import { ingestJobSchema, transcodeJobSchema } from '../kernel/wire.ts';
-import { broadcastView, type BroadcastView, stateOf, type StreamerState } from './broadcastView.ts';
 import type { GatewayConfig, Listen } from './config.ts';
-import { startController, StateHistory } from './controller.ts';
+import { startController } from './controller.ts';
 import { claimDataDirectory } from './dataDirectory.ts';
-import { redisDirectory, type RedisDirectory } from './directory.ts';
+import { redisDirectory } from './directory.ts';
 import { createApp } from './http/app.ts';
 import { listen } from './http/listen.ts';
 import { watchJob } from './jobWatch.ts';
+import { startLeases } from './leases.ts';
+import { openRedis } from './openRedis.ts';
+import { createViews } from './views.ts';
 
-const LEASE_RENEWAL_MS = 1000;
 const CLOCK_OFFSET_WARNING_MS = 250;
 const PAGES_DIRECTORY = join(import.meta.dirname, '..', '..', 'player-web', 'dist');
 
@@ -71,7 +66,7 @@ async function build(
   config: GatewayConfig,
   logger: Logger,
   onFatal: (error: GatewayError) => void,
-  stack: ReturnType<typeof closeStack>,
+  stack: CloseStack,
 ): Promise<Gateway> {
   const stopping = new AbortController();
   const area = (name: string): Logger => logger.child({ area: name });
@@ -162,12 +157,11 @@ async function build(
     }),
   );
 
-  const views = createViews(directory, signalling, () => clock.nowMs());
+  const views = createViews(directory, signalling, clock);
   const app = createApp({
     logger: area('http'),
     pagesDirectory: PAGES_DIRECTORY,
     ...views,
-    epicView: (path) => epicView(signalling, path),
     async notReady() {
       const isRedisUp = await store.get('grandstand:ready').then(
         () => true,
@@ -246,149 +240,6 @@ async function build(
     encoder,
     close: (reason) => stack.close(reason),
   };
-}
-
-async function openRedis(
-  config: GatewayConfig,
-  directory: string,
-  logger: Logger,
-  stack: ReturnType<typeof closeStack>,
-  onFatal: (error: GatewayError) => void,
-): Promise<{ readonly location: RedisLocation; readonly description: string }> {
-  if (config.redis.url !== undefined) {
-    return {
-      location: { kind: 'url', url: config.redis.url },
-      description: new URL(config.redis.url).host,
-    };
-  }
-  await endOrphan(join(directory, 'redis.pid'));
-  const redis = await startPrivateRedis(directory, logger);
-  let isClosing = false;
-  stack.push({
-    async close(reason) {
-      isClosing = true;
-      await redis.child.close(reason);
-    },
-  });
-  void redis.exited.then(() => {
-    if (!isClosing) {
-      onFatal(
-        new GatewayError(
-          'redis_unavailable',
-          `the private redis-server has ended; see ${join(directory, 'redis.log')}`,
-        ),
-      );
-    }
-  });
-  return { location: redis.location, description: 'private redis-server' };
-}
-
-/** Ends the private Redis of a gateway that was killed: its parent is gone, its socket is ours. */
-async function endOrphan(pidFile: string): Promise<void> {
-  const pid = await readFile(pidFile, 'utf8').then(Number, () => Number.NaN);
-  if (!Number.isInteger(pid) || pid <= 1) {
-    return;
-  }
-  const commandLine = (): Promise<string> =>
-    readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  for (let tries = 0; tries < 50 && (await commandLine()).includes('redis-server'); tries += 1) {
-    try {
-      process.kill(pid, 'SIGTERM');
-    } catch {
-      break;
-    }
-    await pause(100);
-  }
-  await rm(pidFile, { force: true });
-}
-
-function startLeases(
-  directory: RedisDirectory,
-  internalUrl: string,
-  onTick: () => void,
-  logger: Logger,
-): Closeable {
-  const instance = `${process.pid}-${randomBytes(4).toString('hex')}`;
-  const stopped = new AbortController();
-  const loop = (async () => {
-    while (!stopped.signal.aborted) {
-      try {
-        await directory.leaseRole('origin', instance, internalUrl);
-        await directory.leaseRole('signalling', instance, internalUrl);
-      } catch (error) {
-        logger.debug({ error: errorText(error) }, 'lease not renewed');
-      }
-      onTick();
-      await pause(LEASE_RENEWAL_MS, stopped.signal);
-    }
-  })();
-  return {
-    async close() {
-      stopped.abort();
-      await loop;
-    },
-  };
-}
-
-function createViews(
-  directory: RedisDirectory,
-  signalling: Signalling,
-  nowMs: () => ReturnType<ReturnType<typeof systemBroadcastClock>['nowMs']>,
-): {
-  broadcasts(): Promise<BroadcastView[]>;
-  broadcast(id: string): Promise<BroadcastView | undefined>;
-} {
-  const history = new StateHistory();
-  const view = async (id: string): Promise<BroadcastView | undefined> => {
-    const broadcast = await directory.broadcast(id);
-    if (broadcast === undefined) {
-      return undefined;
-    }
-    const statuses = await directory.statusesOf(id);
-    const streamer = streamerState(signalling, broadcast.source.streamerId);
-    const now = nowMs();
-    const { state } = stateOf(statuses, streamer, now);
-    const since = history.since(id, state, now) as typeof now;
-    return broadcastView(broadcast, statuses, streamer, { nowMs: now, since });
-  };
-  return {
-    broadcast: view,
-    async broadcasts() {
-      const ids = (await directory.broadcasts()).map((broadcast) => broadcast.id).sort();
-      return (await Promise.all(ids.map(view))).flatMap((one) => (one === undefined ? [] : [one]));
-    },
-  };
-}
-
-function streamerState(signalling: Signalling, streamerId: string): StreamerState {
-  const { streamers, players } = signalling.snapshot();
-  const isConnected = streamers.some(
-    (streamer) => streamer.streamerId === streamerId && streamer.streaming,
-  );
-  const player = players.find((candidate) => candidate.subscribedTo === streamerId);
-  return {
-    isConnected,
-    presenter: player === undefined ? null : { connected: true, playerId: player.playerId },
-  };
-}
-
-function epicView(signalling: Signalling, path: readonly string[]): unknown {
-  const [kind = '', id] = path;
-  const snapshot = signalling.snapshot();
-  switch (kind) {
-    case 'status':
-      return statusView(snapshot);
-    case 'streamers':
-      return id === undefined
-        ? streamersView(snapshot)
-        : streamersView(snapshot).find((streamer) => streamer.streamerId === id);
-    case 'players':
-      return id === undefined
-        ? playersView(snapshot)
-        : playersView(snapshot).find((player) => player.playerId === id);
-    default:
-      return undefined;
-  }
 }
 
 function urlHost(host: Listen['host']): string {

@@ -1,0 +1,96 @@
+/** What the API shows: broadcasts from what the roles last said, and Epic's views of signalling. */
+import { playersView, type Signalling, statusView, streamersView } from '../../signalling/index.ts';
+import { broadcastView, type BroadcastView, stateOf, type StreamerState } from './broadcastView.ts';
+import type { RedisDirectory } from './directory.ts';
+import type { Clock } from '../kernel/broadcastClock.ts';
+import { unixMs } from '../kernel/time.ts';
+import type { BroadcastState } from '../kernel/wire.ts';
+
+/** The API's read side. */
+export type Views = {
+  broadcasts(): Promise<BroadcastView[]>;
+  broadcast(id: string): Promise<BroadcastView | undefined>;
+  /** `['streamers', 'demo']` as Epic's REST API answers it; undefined for 404. */
+  epicView(path: readonly string[]): unknown;
+};
+
+/** Views over the directory and the signalling server of this process. */
+export function createViews(
+  directory: RedisDirectory,
+  signalling: Pick<Signalling, 'snapshot'>,
+  clock: Clock,
+): Views {
+  const history = new StateHistory();
+  const view = async (id: string): Promise<BroadcastView | undefined> => {
+    const broadcast = await directory.broadcast(id);
+    if (broadcast === undefined) {
+      return undefined;
+    }
+    const statuses = await directory.statusesOf(id);
+    const streamer = streamerState(signalling, broadcast.source.streamerId);
+    const now = clock.nowMs();
+    const { state } = stateOf(statuses, streamer, now);
+    const since = unixMs(history.since(id, state, now));
+    return broadcastView(broadcast, statuses, streamer, { nowMs: now, since });
+  };
+  return {
+    broadcast: view,
+    epicView: (path) => epicView(signalling, path),
+    async broadcasts() {
+      const ids = (await directory.broadcasts()).map((broadcast) => broadcast.id).sort();
+      return (await Promise.all(ids.map(view))).flatMap((one) => (one === undefined ? [] : [one]));
+    },
+  };
+}
+
+function streamerState(
+  signalling: Pick<Signalling, 'snapshot'>,
+  streamerId: string,
+): StreamerState {
+  const { streamers, players } = signalling.snapshot();
+  const isConnected = streamers.some(
+    (streamer) => streamer.streamerId === streamerId && streamer.streaming,
+  );
+  const player = players.find((candidate) => candidate.subscribedTo === streamerId);
+  return {
+    isConnected,
+    presenter: player === undefined ? null : { connected: true, playerId: player.playerId },
+  };
+}
+
+function epicView(signalling: Pick<Signalling, 'snapshot'>, path: readonly string[]): unknown {
+  const [kind = '', id] = path;
+  const snapshot = signalling.snapshot();
+  switch (kind) {
+    case 'status':
+      return statusView(snapshot);
+    case 'streamers':
+      return id === undefined
+        ? streamersView(snapshot)
+        : streamersView(snapshot).find((streamer) => streamer.streamerId === id);
+    case 'players':
+      return id === undefined
+        ? playersView(snapshot)
+        : playersView(snapshot).find((player) => player.playerId === id);
+    default:
+      return undefined;
+  }
+}
+
+/** Remembers since when each broadcast has been in its state. */
+class StateHistory {
+  readonly #entries = new Map<
+    string,
+    { readonly state: BroadcastState; readonly sinceMs: number }
+  >();
+
+  /** When `state` was first seen for `id` without a change since (Unix ms). */
+  since(id: string, state: BroadcastState, nowMs: number): number {
+    const entry = this.#entries.get(id);
+    if (entry?.state === state) {
+      return entry.sinceMs;
+    }
+    this.#entries.set(id, { state, sinceMs: nowMs });
+    return nowMs;
+  }
+}
