@@ -20,8 +20,11 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await streamer?.close('done');
-  await gateway.stop();
+  try {
+    await streamer?.close('done');
+  } finally {
+    await gateway.stop();
+  }
 });
 
 describe('a libwebrtc streamer', () => {

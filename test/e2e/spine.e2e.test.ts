@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process';
 import { get } from 'node:http';
 import { promisify } from 'node:util';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lintCmaf } from '../conformance/lintCmaf.ts';
 import { followPlaylist } from '../conformance/followPlaylist.ts';
@@ -21,7 +22,7 @@ const LIVE_MS = 40_000;
 const TRACKS = ['v720', 'v480', 'v360', 'a128'];
 
 let gateway: GatewayProcess;
-let browser: TestBrowser;
+let browser: TestBrowser | undefined;
 
 beforeAll(async () => {
   gateway = await startGatewayProcess({ isDemo: true });
@@ -34,9 +35,19 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await browser.close('done');
-  await gateway.stop();
+  try {
+    await browser?.close('done');
+  } finally {
+    await gateway.stop();
+  }
 });
+
+async function newPage(): Promise<Page> {
+  if (browser === undefined) {
+    throw new Error('no browser');
+  }
+  return browser.context.newPage();
+}
 
 describe('what is published', () => {
   it('follows every media playlist without a fault', async () => {
@@ -97,7 +108,7 @@ describe('the watch page', () => {
   it.each(['hls', 'dash'])(
     'plays with %s without a stall and without a WebSocket',
     async (player) => {
-      const page = await browser.context.newPage();
+      const page = await newPage();
       const sockets: string[] = [];
       page.on('websocket', (socket) => sockets.push(socket.url()));
       await page.goto(`${gateway.url}/watch/demo?player=${player}&level=v360`);
@@ -118,7 +129,7 @@ describe('the watch page', () => {
 
 describe('the levels', () => {
   it.each(['hls', 'dash'])('are changed by hand with %s, each without a stall', async (player) => {
-    const page = await browser.context.newPage();
+    const page = await newPage();
     await page.goto(`${gateway.url}/watch/demo?player=${player}&level=v360`);
     await untilPlaying(page);
     for (const level of ['v480', 'v720', 'v360']) {
@@ -148,15 +159,15 @@ describe('the levels', () => {
 
 describe('the presenter', () => {
   it('moves the comet over WebRTC, and viewers see it moved; a second presenter is refused', async () => {
-    const viewer = await browser.context.newPage();
+    const viewer = await newPage();
     await viewer.goto(`${gateway.url}/watch/demo?player=dash&level=v360`);
     await untilPlaying(viewer);
     const before = await until('the comet is seen', 10_000, () => cometPlace(viewer));
 
-    const presenter = await browser.context.newPage();
+    const presenter = await newPage();
     await presenter.goto(`${gateway.url}/present/demo`);
     await presenter.waitForSelector('[data-state="connected"]', { timeout: 30_000 });
-    const second = await browser.context.newPage();
+    const second = await newPage();
     await second.goto(`${gateway.url}/present/demo`);
     const refusal = await second.waitForSelector('[data-testid="refusal"]:visible', {
       timeout: 30_000,
@@ -224,13 +235,17 @@ describe('bad input', () => {
 
 describe('what breaks', () => {
   it('comes back by itself when ffmpeg and when the streamer are killed, and the page plays on', async () => {
-    const page = await browser.context.newPage();
+    const page = await newPage();
     await page.goto(`${gateway.url}/watch/demo?player=hls&level=v360`);
     await untilPlaying(page);
     let lastMsn = (await gateway.broadcast('demo')).health.lastMsn ?? 0;
     for (const pattern of [/ffmpeg.*cmaf/, /infra\/demo\/main\.ts/]) {
       const victim = (await gateway.descendants()).find(({ command }) => pattern.test(command));
-      process.kill(victim?.pid ?? -1, 'SIGKILL');
+      // Never a default: kill(-1) would end every process of this user.
+      if (victim === undefined) {
+        throw new Error(`no process matches ${pattern}`);
+      }
+      process.kill(victim.pid, 'SIGKILL');
       const back = await until('published again', 60_000, async () => {
         const now = await gateway.broadcast('demo');
         return now.state === 'live' && (now.health.lastMsn ?? 0) > lastMsn + 4 ? now : undefined;

@@ -1,7 +1,8 @@
 /** Headless Chromium for tests: one way to start it, with the flags that this house needs. */
+import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { type BrowserContext, chromium } from 'playwright-core';
 import type { Closeable } from '../../infra/kernel/lifecycle.ts';
 
@@ -27,7 +28,7 @@ const FLAGS = [
 ];
 
 /**
- * Starts Chromium: `CHROMIUM`, else /usr/bin/chromium.
+ * Starts Chromium: `CHROMIUM`, else the first in PATH of the names that infra/setup accepts.
  *
  * @param options.args further flags
  */
@@ -39,7 +40,7 @@ export async function launchBrowser(
 ): Promise<TestBrowser> {
   const profile = await mkdtemp(join(tmpdir(), 'grandstand-chromium-'));
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    executablePath: process.env['CHROMIUM'] ?? findChromium(),
     headless: true,
     args: [...FLAGS, ...(options.args ?? [])],
     viewport: options.viewport ?? { width: 1280, height: 800 },
@@ -51,4 +52,18 @@ export async function launchBrowser(
       await rm(profile, { recursive: true, force: true, maxRetries: 3 });
     },
   };
+}
+
+function findChromium(): string {
+  for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
+    for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+      try {
+        accessSync(join(folder, name), constants.X_OK);
+        return join(folder, name);
+      } catch {
+        continue;
+      }
+    }
+  }
+  return '/usr/bin/chromium';
 }

@@ -10,6 +10,8 @@ import { until } from './until.ts';
 
 const BIN = join(import.meta.dirname, '..', '..', 'infra', 'gateway', 'bin.mjs');
 const START_MS = 30_000;
+/** A gateway that has not ended by then after a signal is killed with all that is below it. */
+const STOP_MS = 30_000;
 
 const broadcastSchema = z.looseObject({
   id: z.string(),
@@ -107,12 +109,20 @@ export async function startGatewayProcess(options: {
         );
       });
     },
-    descendants: () => descendantsOf(child.pid ?? 0),
+    // Never a default pid: below 0 lies every process of the machine.
+    descendants: async () => (child.pid === undefined ? [] : descendantsOf(child.pid)),
     async stop(signal = 'SIGINT') {
       // A killed gateway cannot close its children; one that was asked closes them itself.
-      const below = signal === 'SIGKILL' ? await gateway.descendants() : [];
+      let below = signal === 'SIGKILL' ? await gateway.descendants() : [];
       child.kill(signal);
+      const deadline = setTimeout(() => {
+        void gateway.descendants().then((hung) => {
+          below = hung;
+          child.kill('SIGKILL');
+        });
+      }, STOP_MS);
       const code = await exited;
+      clearTimeout(deadline);
       for (const { pid } of below) {
         killIfAlive(pid);
       }
@@ -121,11 +131,10 @@ export async function startGatewayProcess(options: {
     },
   };
   try {
-    await until(
-      'the gateway is up',
-      START_MS,
-      () => isUp || (child.exitCode !== null && Promise.reject(new Error('it has exited'))),
-    );
+    const isGone = exited.then((code) => {
+      throw new Error(`it has exited with ${code}`);
+    });
+    await Promise.race([until('the gateway is up', START_MS, () => isUp), isGone]);
   } catch (error) {
     await gateway.stop('SIGKILL');
     throw new Error(`the gateway did not start:\n${log.join('\n')}`, { cause: error });

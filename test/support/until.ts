@@ -1,10 +1,11 @@
 /** Waits for a condition of another process, which cannot be awaited otherwise. */
-import { pause } from '../../infra/kernel/lifecycle.ts';
+import { pause, withDeadline } from '../../infra/kernel/lifecycle.ts';
 
 const INTERVAL_MS = 100;
 
 /**
- * Asks `probe` every 100 ms until it gives something; a probe that throws is asked again.
+ * Asks `probe` every 100 ms until it gives something; a probe that throws is asked again, one that
+ * never settles is not waited for past the deadline.
  *
  * @throws Error with `what` and the last fault after `timeoutMs`
  */
@@ -17,7 +18,7 @@ export async function until<T>(
   let last: unknown;
   while (performance.now() < deadlineMs) {
     try {
-      const value = await probe();
+      const value = await withDeadline(Promise.resolve(probe()), deadlineMs - performance.now());
       if (value !== undefined && value !== false) {
         return value;
       }
