@@ -34,6 +34,13 @@ async function main() {
   if (Number(process.versions.node.split('.')[0]) < 20) {
     fail(`Node 20 or later is needed to install Grandstand (this is ${process.version}).`);
   }
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ]) {
+    process.once(signal, () => process.exit(code));
+  }
   const stamp = readStamp();
   await installTools(stamp);
   await installPackages(stamp);
@@ -60,7 +67,16 @@ async function installTools(stamp) {
     await run('apt-get', ['update', '-q'], environment);
     await run(
       'apt-get',
-      ['install', '-y', '-q', '--no-install-recommends', ...packages],
+      // A fresh machine often upgrades itself in its first minutes and holds the lock.
+      [
+        '-o',
+        'DPkg::Lock::Timeout=120',
+        'install',
+        '-y',
+        '-q',
+        '--no-install-recommends',
+        ...packages,
+      ],
       environment,
     );
   });
@@ -140,17 +156,18 @@ function find(...commands) {
 /** Debian starts services on install; ours are private children, so that is held back meanwhile. */
 async function withoutServiceStart(work) {
   const policy = '/usr/sbin/policy-rc.d';
-  const isOurs = !existsSync(policy);
-  if (isOurs) {
-    writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
-  }
-  try {
+  if (existsSync(policy)) {
     await work();
-  } finally {
-    if (isOurs) {
-      rmSync(policy, { force: true });
-    }
+    return;
   }
+  // On exit, not in a finally: fail() and Ctrl-C exit, and left behind it would keep every service
+  // of this machine from starting after its installation.
+  const remove = () => rmSync(policy, { force: true });
+  process.once('exit', remove);
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  await work();
+  remove();
+  process.off('exit', remove);
 }
 
 /** Runs with one moving line of progress: the newest line of output; the whole tail on failure. */
@@ -163,6 +180,8 @@ async function run(command, args, environment = process.env) {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: environment,
   });
+  const stop = () => child.kill();
+  process.once('exit', stop);
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => {
       tail.push(line);
@@ -188,13 +207,14 @@ async function run(command, args, environment = process.env) {
     );
   });
   clearInterval(progress);
+  process.off('exit', stop);
   if (isTerminal) {
     process.stderr.write('\r\u001B[K');
   }
   if (failure !== undefined) {
     fail(`${command} ${args.join(' ')} failed (${failure}):\n${tail.join('\n')}`);
   }
-  say(`${command} ${args[0]} done in ${seconds()} s`);
+  say(`${command} ${args.find((arg) => /^[a-z]/.test(arg))} done in ${seconds()} s`);
 }
 
 function filesBelow(folder) {

@@ -2,7 +2,7 @@
 
 /**
  * @typedef {{command: string, aliases?: string[], debian: string, fedora: string, arch: string, brew: string,
- *            minimum?: [number, number], versionArguments?: string[]}} Tool
+ *            isCask?: boolean, minimum?: [number, number], versionArguments?: string[]}} Tool
  */
 
 /** @type {Tool[]} */
@@ -34,7 +34,8 @@ const TEST_TOOLS = [
     debian: 'chromium',
     fedora: 'chromium',
     arch: 'chromium',
-    brew: '--cask chromium',
+    brew: 'chromium',
+    isCask: true,
   },
   {
     command: 'xmllint',
@@ -61,7 +62,12 @@ export function neededTools(purpose) {
 export function platformCommand(tools, platform, find) {
   const names = (key) => tools.map((tool) => tool[key]).join(' ');
   if (platform === 'darwin') {
-    return `brew install ${names('brew')}`;
+    const formulae = tools.filter((tool) => !tool.isCask).map((tool) => tool.brew);
+    const casks = tools.filter((tool) => tool.isCask).map((tool) => tool.brew);
+    return [
+      ...(formulae.length === 0 ? [] : [`brew install ${formulae.join(' ')}`]),
+      ...(casks.length === 0 ? [] : [`brew install --cask ${casks.join(' ')}`]),
+    ].join(' && ');
   }
   if (find('dnf') !== undefined) {
     return `sudo dnf install ${names('fedora')}`;
@@ -69,7 +75,7 @@ export function platformCommand(tools, platform, find) {
   if (find('pacman') !== undefined) {
     return `sudo pacman -S ${names('arch')}`;
   }
-  return `sudo apt-get install -y --no-install-recommends ${names('debian')}`;
+  return `sudo apt-get update && sudo apt-get install -y --no-install-recommends ${names('debian')}`;
 }
 
 /**
@@ -82,7 +88,11 @@ export function toolVersionFault(tool, readVersion) {
   if (tool.minimum === undefined) {
     return undefined;
   }
-  const match = /version n?(\d+)\.(\d+)/.exec(readVersion());
+  const text = readVersion();
+  if (text.trim() === '') {
+    return 'it does not run';
+  }
+  const match = /version n?(\d+)\.(\d+)/.exec(text);
   if (match === null) {
     return undefined; // a build from git prints no number; it is newer than any minimum here
   }

@@ -29,14 +29,25 @@ describe('setup', () => {
   it.each([
     ['darwin', [], 'brew install ffmpeg redis'],
     ['linux', ['dnf'], 'sudo dnf install ffmpeg redis'],
-    ['linux', [], 'sudo apt-get install -y --no-install-recommends ffmpeg redis-server'],
+    [
+      'linux',
+      [],
+      'sudo apt-get update && sudo apt-get install -y --no-install-recommends ffmpeg redis-server',
+    ],
   ])('prints the command for %s %j', (platform, present, expected) => {
     expect(
       command(tools('run'), platform, (name) => (present.includes(name) ? name : undefined)),
     ).toBe(expected);
   });
 
+  it('keeps casks apart from formulae', () => {
+    expect(command(tools('test'), 'darwin', () => undefined)).toBe(
+      'brew install ffmpeg redis libxml2 curl && brew install --cask chromium',
+    );
+  });
+
   it.each([
+    ['', 'it does not run'],
     ['ffmpeg version 5.1.9-0+deb12u1', undefined],
     ['ffmpeg version n7.0', undefined],
     ['ffmpeg version N-109542-g1bf1458', undefined],
