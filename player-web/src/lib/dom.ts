@@ -1,4 +1,5 @@
 /** The few DOM helpers that the pages share. No state. */
+import { adaptPlan, FIRST_POLL, planNext } from './pollPlan.ts';
 
 /** The element with this id, of the class the caller needs; the page is broken without it. */
 export function byId<T extends HTMLElement>(id: string, type: new () => T): T {
@@ -36,25 +37,29 @@ const POLL_TICK_MS = 250;
 /**
  * Calls `work` now and then again `intervalMs()` after each end, until the page goes; a hidden page
  * does not ask, and asks at once when it is shown again. The interval is asked for all the time, so
- * that it may shorten while it runs; it is spread by 20 % so that viewers do not ask in step.
+ * that it may shorten while it runs; pollPlan.ts keeps viewers from asking in step.
+ *
+ * @param work whether the server has answered
  */
-export function poll(work: () => Promise<void>, intervalMs: () => number): void {
-  let endedAtMs = Number.NEGATIVE_INFINITY;
-  let spread = 1;
+export function poll(work: () => Promise<boolean>, intervalMs: () => number): void {
+  let plan = FIRST_POLL;
   let isRunning = false;
   async function turn(): Promise<void> {
     isRunning = true;
+    let hasAnswered = false;
     try {
-      await work();
+      hasAnswered = await work();
     } finally {
       isRunning = false;
-      endedAtMs = performance.now();
-      spread = 0.9 + 0.2 * Math.random();
+      plan = planNext(plan, performance.now(), intervalMs(), hasAnswered, Math.random());
     }
   }
   function tick(): void {
-    const isDue = performance.now() - endedAtMs >= intervalMs() * spread;
-    if (isDue && !isRunning && !document.hidden) {
+    if (isRunning || document.hidden) {
+      return;
+    }
+    plan = adaptPlan(plan, performance.now(), intervalMs(), Math.random());
+    if (performance.now() >= plan.dueAtMs) {
       void turn();
     }
   }

@@ -26,14 +26,21 @@ export function startServerClock(url: string): ServerClock {
   let estimate: ClockEstimate | undefined;
   let timer: number | undefined;
   let asked = 0;
-  const closing = new AbortController();
+  let asking: AbortController | undefined;
+  let isClosed = false;
 
   async function ask(): Promise<void> {
+    // AbortSignal.any is Safari 17.4: iPhones that have only the native player are older.
+    const mine = new AbortController();
+    asking = mine;
+    const timeout = window.setTimeout(() => {
+      mine.abort();
+    }, TIMEOUT_MS);
     try {
       const sentMs = performance.now();
       const response = await fetch(url, {
         cache: 'no-store',
-        signal: AbortSignal.any([closing.signal, AbortSignal.timeout(TIMEOUT_MS)]),
+        signal: mine.signal,
       });
       const receivedMs = performance.now();
       const text = (await response.text()).trim();
@@ -43,10 +50,13 @@ export function startServerClock(url: string): ServerClock {
       }
     } catch {
       // Unreachable for now; the estimate so far stands and the next turn asks again.
+    } finally {
+      window.clearTimeout(timeout);
     }
     asked += 1;
-    if (!closing.signal.aborted) {
-      const waitMs = asked < BURST ? BURST_INTERVAL_MS : INTERVAL_MS;
+    if (!isClosed) {
+      // Spread: pages that were opened at one instant do not ask in step for ever.
+      const waitMs = asked < BURST ? BURST_INTERVAL_MS : INTERVAL_MS * (0.8 + 0.4 * Math.random());
       timer = window.setTimeout(() => void ask(), waitMs);
     }
   }
@@ -60,7 +70,8 @@ export function startServerClock(url: string): ServerClock {
     atMs,
     estimate: () => estimate,
     close: () => {
-      closing.abort();
+      isClosed = true;
+      asking?.abort();
       window.clearTimeout(timer);
     },
   };

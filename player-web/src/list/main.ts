@@ -27,6 +27,7 @@ poll(
     } else {
       setText(summary, 'The gateway does not answer. Trying again.');
     }
+    return answer.kind === 'ok';
   },
   () => POLL_MS,
 );

@@ -16,14 +16,36 @@ poll(
     const answer = await fetchBroadcasts();
     if (answer.kind !== 'ok') {
       setText(summary, 'The gateway does not answer. What is shown is old.');
-      return;
+      return false;
     }
     const live = answer.value.filter((broadcast) => broadcast.state === 'live').length;
     setText(summary, `${live} live of ${answer.value.length}`);
-    rows.replaceChildren(...answer.value.map(makeRow));
+    show(answer.value);
+    return true;
   },
   () => POLL_MS,
 );
+
+/** Rows take the new text in place: replacing them would take the keyboard focus off a link. */
+function show(broadcasts: readonly Broadcast[]): void {
+  const fresh = broadcasts.map(makeRow);
+  fresh.forEach((row, index) => {
+    const old = rows.rows[index];
+    if (old?.dataset['id'] !== row.dataset['id'] || old === undefined) {
+      rows.insertBefore(row, old ?? null);
+      return;
+    }
+    [...row.cells].forEach((cell, column) => {
+      const shown = old.cells[column];
+      if (column > 0 && shown !== undefined && !shown.isEqualNode(cell)) {
+        shown.replaceWith(cell);
+      }
+    });
+  });
+  while (rows.rows.length > fresh.length) {
+    rows.deleteRow(-1);
+  }
+}
 
 function makeRow(broadcast: Broadcast): HTMLTableRowElement {
   const nowMs = clock.nowMs();
@@ -32,7 +54,7 @@ function makeRow(broadcast: Broadcast): HTMLTableRowElement {
   const pill = make('span', 'pill', stateLabel(broadcast.state));
   pill.dataset['state'] = broadcast.state;
   const sinceMs = broadcast.sinceMs;
-  return make(
+  const row = make(
     'tr',
     '',
     make('td', '', link),
@@ -49,6 +71,8 @@ function makeRow(broadcast: Broadcast): HTMLTableRowElement {
     make('td', 'number', formatMs(broadcast.publishDelayMs)),
     make('td', '', presenterText(broadcast.isPresenterConnected)),
   );
+  row.dataset['id'] = broadcast.id;
+  return row;
 }
 
 function ladderText(broadcast: Broadcast): string {

@@ -56,12 +56,14 @@ if (id === undefined) {
   byId('watch-link', HTMLAnchorElement).href = `/watch/${id}`;
   poll(
     async () => {
-      if (streaming === undefined) {
-        const answer = await fetchBroadcast(id);
-        if (answer.kind === 'ok' && answer.value.streamerId !== undefined) {
-          start(answer.value.streamerId);
-        }
+      if (streaming !== undefined) {
+        return true;
       }
+      const answer = await fetchBroadcast(id);
+      if (answer.kind === 'ok' && answer.value.streamerId !== undefined) {
+        start(answer.value.streamerId);
+      }
+      return answer.kind !== 'unreachable';
     },
     () => POLL_MS,
   );

@@ -22,6 +22,8 @@ const MIN_RATE = 0.95;
 /** Starts hls.js on the multivariant playlist. */
 export function startHls(options: EngineOptions): Engine {
   const { video, events } = options;
+  // hls.js has no jitter of its own: each viewer gets its own pace of retries.
+  const pace = 0.7 + 0.6 * Math.random();
   const hls = new Hls({
     lowLatencyMode: true,
     // The default of 1 never catches up (media-facts B.6).
@@ -41,7 +43,13 @@ export function startHls(options: EngineOptions): Engine {
         maxTimeToFirstByteMs: 10_000,
         maxLoadTimeMs: 20_000,
         timeoutRetry: { maxNumRetry: 4, retryDelayMs: 0, maxRetryDelayMs: 0 },
-        errorRetry: { maxNumRetry: 8, retryDelayMs: 500, maxRetryDelayMs: 4000 },
+        errorRetry: { maxNumRetry: 8, retryDelayMs: 500 * pace, maxRetryDelayMs: 4000 * pace },
+      },
+    },
+    fragLoadPolicy: {
+      default: {
+        ...Hls.DefaultConfig.fragLoadPolicy.default,
+        errorRetry: { maxNumRetry: 6, retryDelayMs: 1000 * pace, maxRetryDelayMs: 8000 * pace },
       },
     },
   });

@@ -74,6 +74,7 @@ if (id === undefined) {
         session.setBroadcast(undefined, undefined);
       }
     }
+    return answer.kind !== 'unreachable';
   }, pollMs);
 }
 

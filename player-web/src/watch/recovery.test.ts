@@ -36,7 +36,7 @@ describe('planRecovery', () => {
       ['manifest', 'manifest'],
       ['rebuild 500', 'rebuild 1000'],
     ],
-    ['stuck: it has waited enough', ['stuck', 'stuck'], ['rebuild 0', 'rebuild 0']],
+    ['stuck: only spread, it has waited', ['stuck', 'stuck'], ['rebuild 1000', 'rebuild 1000']],
     ['anything else', ['other'], ['rebuild 500']],
   ])('%s', (_name, faults, wanted) => {
     expect(actionsFor(faults)).toEqual(wanted);

@@ -35,6 +35,8 @@ export const HEALTHY: RecoveryState = { attempts: 0, mediaRecoveries: [] };
 
 const FIRST_DELAY_MS = 500;
 const MAX_DELAY_MS = 8000;
+/** Rebuilds of stuck players are spread over this (ms). */
+const STUCK_SPREAD_MS = 2000;
 /** Two media recoveries within this, then a rebuild: a third would loop (hls.js API guide). */
 const MEDIA_WINDOW_MS = 5000;
 const MAX_MEDIA_RECOVERIES = 2;
@@ -69,8 +71,9 @@ export function planRecovery(
       next: { action: 'resumeLoading', delayMs: backOffMs },
     };
   }
-  // A stuck player has been given its time already.
-  const delayMs = fault === 'stuck' ? 0 : backOffMs;
+  // A stuck player has been given its time already; but a source that goes leaves the players of a
+  // whole audience stuck in one instant.
+  const delayMs = fault === 'stuck' ? STUCK_SPREAD_MS * random : backOffMs;
   return { state: { attempts, mediaRecoveries }, next: { action: 'rebuild', delayMs } };
 }
 

@@ -155,7 +155,9 @@ export function startSession(
           onLevels: () => undefined,
         },
       });
-      play();
+      if (!isPausedByViewer) {
+        play();
+      }
     } catch (error) {
       if (mine === generation) {
         onFault('other', error instanceof Error ? error.message : String(error), false);
@@ -175,7 +177,8 @@ export function startSession(
 
   function onFault(fault: FaultKind, detail: string, isSoft: boolean): void {
     lastFault = detail;
-    faultAtMs = performance.now();
+    const atMs = performance.now();
+    faultAtMs = atMs;
     if (recoveryTimer !== undefined) {
       return;
     }
@@ -183,7 +186,7 @@ export function startSession(
       recoveryTimer = window.setTimeout(() => {
         recoveryTimer = undefined;
         const progressMs = stall.lastProgressMs ?? 0;
-        if (progressMs < faultAtMs + SOFT_FAULT_MS / 2) {
+        if (progressMs < atMs + SOFT_FAULT_MS / 2) {
           recover(fault);
         }
       }, SOFT_FAULT_MS);
@@ -203,6 +206,12 @@ export function startSession(
   }
 
   function act(action: RecoveryAction['action']): void {
+    if (isPausedByViewer) {
+      // Mending would start to play by itself; play() builds anew.
+      generation += 1;
+      tearDown();
+      return;
+    }
     const isMended =
       (action === 'resumeLoading' && engine?.resumeLoading() === true) ||
       (action === 'recoverMedia' && engine?.recoverMedia() === true);
@@ -229,6 +238,12 @@ export function startSession(
       },
       (error: unknown) => {
         isRefused = error instanceof DOMException && error.name === 'NotAllowedError';
+        if (isRefused && !video.muted) {
+          // A new player after a fault has no gesture behind it: rather silent than still.
+          video.muted = true;
+          isRefused = false;
+          play();
+        }
       },
     );
   }
@@ -306,7 +321,8 @@ export function startSession(
   /** Forgives past faults, lowers a raised target, jumps where playback is hopelessly behind. */
   function settle(nowMs: number, running: Engine): void {
     const steadyForMs = nowMs - Math.max(faultAtMs, builtAtMs, troubleAtMs);
-    if (steadyForMs > STEADY_AFTER_MS) {
+    // A player that never played is not steady, it is about to be stuck.
+    if (stall.hasStarted && steadyForMs > STEADY_AFTER_MS) {
       recovery = HEALTHY;
     }
     if (steadyForMs > relaxAfterMs(relaxations) && running.relaxTarget()) {
@@ -343,6 +359,10 @@ export function startSession(
   });
   video.addEventListener('play', () => {
     isPausedByViewer = false;
+  });
+  // Started by a media key, where the page was refused.
+  video.addEventListener('playing', () => {
+    isRefused = false;
   });
   if ('requestVideoFrameCallback' in video) {
     video.requestVideoFrameCallback(onFrame);
@@ -382,6 +402,7 @@ export function startSession(
     setPlayer: (next) => {
       if (next !== kind) {
         kind = next;
+        isPausedByViewer = false;
         stall = NO_STALLS;
         recovery = HEALTHY;
         builds = 0;
@@ -406,6 +427,9 @@ export function startSession(
         engine?.seekToLive();
       }
       play();
+      if (engine === undefined && isPlayable() && recoveryTimer === undefined) {
+        void build();
+      }
     },
     pause: () => {
       isPausedByViewer = true;
