@@ -121,6 +121,13 @@ describe('the watch page', () => {
       const stats = await watchStats(page);
       expect(stats.stalls).toBe(0);
       expect(stats.level).toBe('v360');
+      await page.locator('#video').click();
+      const notice = page.locator('#notice[data-shown="true"]');
+      expect(await notice.textContent()).toContain('Paused');
+      await notice.click();
+      await until('it plays on', 20_000, async () => {
+        return (await watchStats(page)).currentTimeUnixMs > stats.currentTimeUnixMs + 2000;
+      });
       expect(sockets).toEqual([]);
       await page.close();
     },

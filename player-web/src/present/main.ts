@@ -246,7 +246,10 @@ function setSide(): void {
       media.muted = !isOn;
     }
   });
-  byId('fullscreen', HTMLButtonElement).addEventListener('click', () => {
+  const fullscreen = byId('fullscreen', HTMLButtonElement);
+  // iPhone has it for video elements only.
+  fullscreen.hidden = !document.fullscreenEnabled;
+  fullscreen.addEventListener('click', () => {
     void application.requestFullscreen();
   });
 }

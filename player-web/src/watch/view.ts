@@ -78,6 +78,12 @@ export function startView(deps: ViewDeps): View {
   });
   video.addEventListener('volumechange', showSound);
   video.addEventListener('click', togglePlay);
+  // The notice lies over the picture: who is told to press play presses here first.
+  byId('notice', HTMLElement).addEventListener('click', () => {
+    if (session.isPaused() || session.needsGesture()) {
+      togglePlay();
+    }
+  });
   fullscreen.addEventListener('click', toggleFullscreen);
   document.addEventListener('keydown', onKey);
   player.addEventListener('pointermove', wake);
