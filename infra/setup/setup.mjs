@@ -22,7 +22,7 @@ import {
 } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { neededTools, platformCommand, toolVersionFault } from './tools.mjs';
+import { aptPackage, neededTools, platformCommand, toolVersionFault } from './tools.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const stampFile = join(root, 'node_modules', '.grandstand-setup.json');
@@ -54,7 +54,7 @@ async function installTools(stamp) {
     return;
   }
   const names = missing.map((tool) => tool.command).join(', ');
-  const packages = missing.map((tool) => tool.debian);
+  const packages = missing.map((tool) => aptPackage(tool, readText('/etc/os-release')));
   const isRoot = process.getuid?.() === 0;
   if (process.platform !== 'linux' || !isRoot || find('apt-get') === undefined) {
     fail(
@@ -231,6 +231,14 @@ function fingerprint(paths) {
     hash.update(path.slice(root.length)).update(readFileSync(path));
   }
   return hash.digest('hex');
+}
+
+function readText(path) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 function readStamp() {

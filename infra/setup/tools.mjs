@@ -1,7 +1,7 @@
 /** Which tools a purpose needs, from which package of which platform. Pure. */
 
 /**
- * @typedef {{command: string, aliases?: string[], debian: string, fedora: string, arch: string, brew: string,
+ * @typedef {{command: string, aliases?: string[], debian: string, ubuntu?: string, fedora: string, arch: string, brew: string,
  *            isCask?: boolean, minimum?: [number, number], versionArguments?: string[]}} Tool
  */
 
@@ -32,6 +32,7 @@ const TEST_TOOLS = [
     command: 'chromium',
     aliases: ['chromium-browser', 'google-chrome'],
     debian: 'chromium',
+    ubuntu: 'chromium-browser', // installs the snap; there is no package named chromium
     fedora: 'chromium',
     arch: 'chromium',
     brew: 'chromium',
@@ -50,6 +51,16 @@ const TEST_TOOLS = [
 /** @param {'run' | 'test'} purpose */
 export function neededTools(purpose) {
   return purpose === 'test' ? [...RUN_TOOLS, ...TEST_TOOLS] : RUN_TOOLS;
+}
+
+/**
+ * The name of a tool's package for apt.
+ *
+ * @param {Tool} tool
+ * @param {string} osRelease text of /etc/os-release
+ */
+export function aptPackage(tool, osRelease) {
+  return /^ID=ubuntu$/m.test(osRelease) ? (tool.ubuntu ?? tool.debian) : tool.debian;
 }
 
 /**

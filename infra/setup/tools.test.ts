@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 // @ts-expect-error plain JavaScript that runs before anything is installed
-import { neededTools, platformCommand, toolVersionFault } from './tools.mjs';
+import { aptPackage, neededTools, platformCommand, toolVersionFault } from './tools.mjs';
 
 type Tool = { readonly command: string };
 const tools = neededTools as (purpose: string) => Tool[];
@@ -54,5 +54,14 @@ describe('setup', () => {
     ['ffmpeg version 4.4.2', 'version 4.4 is older than 5.1'],
   ])('reads %s', (text, expected) => {
     expect(fault(tools('run')[0], () => text)).toBe(expected);
+  });
+
+  it('knows that Ubuntu names Chromium otherwise', () => {
+    const names = (osRelease: string): string[] =>
+      tools('test').map((tool) =>
+        (aptPackage as (tool: Tool, osRelease: string) => string)(tool, osRelease),
+      );
+    expect(names('ID=debian\n')).toContain('chromium');
+    expect(names('NAME="Ubuntu"\nID=ubuntu\n')).toContain('chromium-browser');
   });
 });
