@@ -56,9 +56,13 @@ export async function runDemo(options: {
   readonly fps: number;
   readonly bitrate: number;
   readonly codec: string;
+  readonly json: boolean;
 }): Promise<void> {
   const names = ['url', 'id', 'size', 'fps', 'bitrate', 'codec'] as const;
-  const args = names.flatMap((name) => [`--${name}`, String(options[name])]);
+  const args = [
+    ...names.flatMap((name) => [`--${name}`, String(options[name])]),
+    ...['--log-format', options.json ? 'json' : 'pretty'],
+  ];
   const child = startChild(process.execPath, [MAIN, ...args], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     onLine: (line) => console.error(line),

@@ -96,7 +96,7 @@ function table(gateway: Gateway, demo: DemoChild | undefined): string {
     ['LL-DASH', `${gateway.publicUrl}/live/${watched}/manifest.mpd`],
     [
       'Unreal',
-      `-PixelStreamingSignallingURL=${gateway.streamerUrl}  (UE 5.4 and before: -PixelStreamingURL=…)`,
+      `-PixelStreamingSignallingURL=${gateway.streamerUrl}  (UE 5.2-5.4: -PixelStreamingURL=…)`,
     ],
     ['internal', `${gateway.internalUrl}  (feed, publishing, /metrics; needs its token)`],
     ['Redis', gateway.redis],
