@@ -61,6 +61,8 @@ export const gatewayConfigSchema = z.strictObject({
   internal: z
     .strictObject({
       listen: listenSchema
+        // Other roles are told this address before the listener is up: it must be a real port.
+        .refine((listen) => listen.port > 0, 'port must not be 0')
         .prefault('127.0.0.1:8081')
         .describe(
           'Feed, publishing and metrics between roles (HOST:PORT); never route it to viewers.',

@@ -15,8 +15,6 @@ function fakeQueue() {
       waiters.filter((waiter) => waiter.id === id).forEach(({ resolve }) => resolve());
       return Promise.resolve();
     },
-    ids: () => Promise.resolve({ waiting: [...ids], active: [] }),
-    removeWaiting: () => Promise.resolve(),
     close: () => Promise.resolve(),
   };
   const wished = (id: string): Promise<void> =>
@@ -25,13 +23,14 @@ function fakeQueue() {
 }
 
 function setUp(options: { autoBroadcast?: boolean; maxBroadcasts?: number } = {}) {
+  const warnings: string[] = [];
   const saved = new Map<string, Broadcast>();
   const feeds = new Set<string>();
   const ingest = fakeQueue();
   const transcode = fakeQueue();
   const controller = startController(
     {
-      logger: silentLogger,
+      logger: { ...silentLogger, warn: (_fields, message) => void warnings.push(message) },
       nowMs: () => 1_795_204_000_000,
       ingestQueue: ingest.queue,
       transcodeQueue: transcode.queue,
@@ -55,7 +54,7 @@ function setUp(options: { autoBroadcast?: boolean; maxBroadcasts?: number } = {}
       ...options,
     },
   );
-  return { controller, saved, feeds, ingest, transcode };
+  return { controller, warnings, saved, feeds, ingest, transcode };
 }
 
 describe('the controller', () => {
@@ -78,6 +77,18 @@ describe('the controller', () => {
     controller.streamerIdentified('one');
     await controller.close('done');
     expect([...saved.keys()]).toEqual(['one']);
+  });
+
+  it('says so where two streamer ids give one name', async () => {
+    const { controller, saved, warnings, ingest } = setUp();
+    controller.streamerIdentified('Stage 1');
+    await ingest.wished('s-stage-1');
+    controller.streamerIdentified('stage/1');
+    controller.streamerIdentified('main');
+    await ingest.wished('main');
+    await controller.close('done');
+    expect(saved.get('s-stage-1')?.source.streamerId).toBe('Stage 1');
+    expect(warnings).toEqual([expect.stringMatching(/name of another broadcast/)]);
   });
 
   it('leaves streamers alone without autoBroadcast', async () => {

@@ -54,7 +54,17 @@ export function startController(deps: ControllerDeps, options: ControllerOptions
 
   const adopt = async (streamerId: string, known: readonly Broadcast[]): Promise<void> => {
     const id = broadcastIdOf(streamerId);
-    if (!options.autoBroadcast || known.some((broadcast) => broadcast.id === id)) {
+    if (!options.autoBroadcast) {
+      return;
+    }
+    const namesake = known.find((broadcast) => broadcast.id === id);
+    if (namesake !== undefined) {
+      if (namesake.source.streamerId !== streamerId) {
+        deps.logger.warn(
+          { streamerId, broadcast: id, takenBy: namesake.source.streamerId },
+          'streamer is not broadcast: its id gives the name of another broadcast; change the id',
+        );
+      }
       return;
     }
     if (known.length >= options.maxBroadcasts) {

@@ -101,7 +101,7 @@ async function build(
       'request failed',
     );
   };
-  const internal = stack.push(
+  stack.push(
     await listen(
       { at: config.internal.listen, setting: 'internal.listen', requestTimeoutMs: 0, onFault },
       (request, response) => {
@@ -235,7 +235,7 @@ async function build(
   return {
     publicUrl: `http://${urlHost(config.http.listen.host)}:${publicListener.port}`,
     streamerUrl: `ws://${urlHost(config.signalling.streamers.host)}:${signalling.streamersPort}`,
-    internalUrl: `http://${urlHost(config.internal.listen.host)}:${internal.port}`,
+    internalUrl,
     redis: redis.description,
     encoder,
     close: (reason) => stack.close(reason),

@@ -13,10 +13,6 @@ import type { Epoch } from './wire.ts';
 export interface JobQueue extends Closeable {
   /** Adds the job where no job of that id waits or runs. */
   ensure(id: string, payload: unknown): Promise<void>;
-  /** Ids of the jobs that wait or run. */
-  ids(): Promise<{ readonly waiting: readonly string[]; readonly active: readonly string[] }>;
-  /** Removes a job that waits; a running one is ended by its runner. */
-  removeWaiting(id: string): Promise<void>;
 }
 
 /** What a processor is given. `payload` is not parsed yet. */
@@ -45,16 +41,6 @@ export function openJobQueue(location: RedisLocation, name: string, logger: Logg
   return {
     async ensure(id, payload) {
       await queue.add(name, payload, { jobId: id, removeOnComplete: true, removeOnFail: true });
-    },
-    async ids() {
-      const [waiting, active] = await Promise.all([
-        queue.getWaiting(0, 999),
-        queue.getActive(0, 999),
-      ]);
-      return { waiting: idsOf(waiting), active: idsOf(active) };
-    },
-    async removeWaiting(id) {
-      await queue.remove(id);
     },
     async close() {
       await queue.close();
@@ -130,8 +116,4 @@ export function startJobRunner(
       return closing;
     },
   };
-}
-
-function idsOf(jobs: readonly (Job | undefined)[]): string[] {
-  return jobs.flatMap((job) => (job?.id === undefined ? [] : [job.id]));
 }

@@ -25,7 +25,6 @@ export interface KeyValueStore extends Closeable {
   list(prefix: string): Promise<ReadonlyMap<string, string>>;
   hashGet(hash: string, field: string): Promise<string | undefined>;
   hashSet(hash: string, field: string, value: string): Promise<void>;
-  hashRemove(hash: string, field: string): Promise<void>;
   hashAll(hash: string): Promise<ReadonlyMap<string, string>>;
 }
 
@@ -156,9 +155,6 @@ export async function connectStore(
     },
     async hashSet(hash, field, value) {
       await client.hset(hash, field, value);
-    },
-    async hashRemove(hash, field) {
-      await client.hdel(hash, field);
     },
     async hashAll(hash) {
       return new Map(Object.entries(await client.hgetall(hash)));

@@ -103,7 +103,7 @@ export class MediaReceiver {
   readonly #sink: MediaReceiverSink;
   readonly #transportFeedback = new TransportFeedback();
   readonly #keyframes: KeyframePolicy;
-  readonly #retired = new Set<number>();
+  #retiredSsrc: number | undefined;
   #video: Stream | undefined;
   #audio: Stream | undefined;
   #nacks = new NackList();
@@ -144,7 +144,7 @@ export class MediaReceiver {
       this.#transportFeedback.arrived(packet.transportSequenceNumber, nowMs);
     }
     const format = this.#options.formats.get(packet.payloadType);
-    if (format === undefined || this.#retired.has(packet.ssrc)) {
+    if (format === undefined || packet.ssrc === this.#retiredSsrc) {
       this.#counts.packetsUnknown += 1;
       return;
     }
@@ -249,8 +249,7 @@ export class MediaReceiver {
 
   /** The sender changed an SSRC: what was known of both streams' time is void. */
   #restart(retiredSsrc: number): void {
-    this.#retired.clear();
-    this.#retired.add(retiredSsrc);
+    this.#retiredSsrc = retiredSsrc;
     this.#counts.framesBefore += this.#assembler.stats.units + this.#assembler.stats.damaged;
     this.#counts.damagedBefore += this.#assembler.stats.damaged;
     this.#video = undefined;

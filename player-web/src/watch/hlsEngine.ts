@@ -10,11 +10,6 @@ import { AUTO, levelName, type Engine, type EngineOptions, type LevelChoice } fr
 import { isTooClose, unixMsAt, type DatedSegment } from './latency.ts';
 import type { FaultKind } from './recovery.ts';
 
-/** Whether this browser has what hls.js needs. */
-export function isHlsSupported(): boolean {
-  return Hls.isSupported();
-}
-
 /** Playback rates while catching up and while falling back: nobody hears either. */
 const MAX_RATE = 1.1;
 const MIN_RATE = 0.95;
