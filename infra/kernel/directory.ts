@@ -27,3 +27,19 @@ export interface StatusBoard {
   reportTranscode(broadcastId: string, status: TranscodeStatus): Promise<void>;
   reportOrigin(broadcastId: string, status: OriginStatus): Promise<void>;
 }
+
+/**
+ * What several origins must agree on: the first to say it decides, the others obey (architecture §2).
+ * Only metadata; media never passes here.
+ */
+export interface Agreement {
+  /**
+   * Claims `key` for `value`, kept for `keepMs`.
+   *
+   * @returns the value that holds, ours or an earlier one; undefined where nobody answered in time,
+   *   so that the caller stays with what it has
+   */
+  claim(key: string, value: string, keepMs: number): Promise<string | undefined>;
+  /** All claims whose key begins with `prefix`; undefined where nobody answered in time. */
+  claims(prefix: string): Promise<ReadonlyMap<string, string> | undefined>;
+}

@@ -86,6 +86,11 @@ export const broadcastSchema = z.strictObject({
   ladder: ladderSchema,
   grid: gridSchema,
   createdMs: z.int().describe('When it was first desired (Unix ms).'),
+  startedMs: z.int().optional().describe('When it was last started again after an end (Unix ms).'),
+  endedMs: z
+    .int()
+    .optional()
+    .describe('When its end was asked for (Unix ms); cleared by another start.'),
 });
 
 /** Desired state of a broadcast. */
@@ -183,6 +188,19 @@ export const originStatusSchema = z.object({
   /** Newest published decode time of the slowest track, Unix ms. */
   newestMs: z.number().optional(),
   publishDelayMs: z.number().optional(),
+  /** ENDLIST is out: nothing more will be listed of this broadcast. */
+  isEnded: z.boolean().optional(),
+  /** Recording that is being written, or was: `/vod/{broadcast}/{recording}/`. */
+  recording: z.string().optional(),
+  storage: z
+    .object({
+      state: z.enum(['ok', 'slow', 'full', 'failing', 'off']),
+      reason: z.string().optional(),
+      bytes: z.int(),
+      /** Oldest instant that can be rewound to (Unix ms). */
+      fromMs: z.number().optional(),
+    })
+    .optional(),
   tracks: z.array(
     z.object({
       name: z.string(),

@@ -19,7 +19,12 @@ export type TrackDescription = {
   readonly fps?: number;
   readonly channels?: number;
   readonly sampleRate?: number;
+  /** Measured over what is listed, container included; `bitrateBps` decides until it is known. */
+  readonly measured?: { readonly peakBps: number; readonly averageBps: number };
 };
+
+/** Bytes `offset` to `offset + length - 1` of a resource. */
+export type ByteRange = { readonly offset: number; readonly length: number };
 
 /** A published part. */
 export type PartEntry = {
@@ -43,6 +48,22 @@ export type SegmentEntry = {
   readonly parts: readonly PartEntry[];
   /** Counter of init changes (architecture §2); its init segment is `initUris.get(era)`. */
   readonly era: number;
+  /** Length in bytes; of a closed segment that is not a gap. */
+  readonly bytes?: number;
+  /** From the segment's first byte to the end of its first sync sample: what an I-frame playlist lists. */
+  readonly iframe?: ByteRange;
+};
+
+/** What EXT-X-DATERANGE says (rfc8216bis §4.4.5.1). Never changed once listed. */
+export type DateRange = {
+  readonly id: string;
+  readonly class?: string;
+  readonly startMs: number;
+  readonly endMs?: number;
+  readonly plannedDurationMs?: number;
+  readonly isEndOnNext?: boolean;
+  /** `X-` attributes and SCTE35: name to value; a string is quoted, bytes are hexadecimal. */
+  readonly attributes?: Readonly<Record<string, string | number | Uint8Array>>;
 };
 
 /** One track's live window. */
@@ -73,6 +94,15 @@ export type Presentation = {
    * segment the era ever had, also when it has left the window (Period@start never changes).
    */
   readonly eras: readonly { readonly era: number; readonly firstMsn: number }[];
+  /**
+   * `live` (main.m3u8, manifest.mpd), `dvr` (dvr.m3u8, dvr.mpd: the whole window, same media) or
+   * `vod` (a finished recording). Absent: live.
+   */
+  readonly view?: 'live' | 'dvr' | 'vod';
+  /** Nothing more will be listed: ENDLIST, a static MPD. */
+  readonly isEnded?: boolean;
+  /** Listed in every media playlist while they map to a listed segment, oldest first. */
+  readonly dateRanges?: readonly DateRange[];
 };
 
 /** Newest complete part of a window: what LAST-MSN and LAST-PART say. Undefined while empty. */
