@@ -1,9 +1,11 @@
 import { defineConfig } from 'vitest/config';
+import { RulesReporter } from './test/conformance/rulesReporter.ts';
 
 const exclude = ['**/node_modules/**', 'player-web/dist/**'];
 
 export default defineConfig({
   test: {
+    reporters: ['default', new RulesReporter()],
     projects: [
       {
         test: {
