@@ -143,7 +143,12 @@ export class IngestSession {
   }
 
   async #target(): Promise<SignallingTarget | undefined> {
-    const { streamerId, url } = this.#broadcast.source;
+    const { source } = this.#broadcast;
+    // No ingest job is made of any other kind.
+    if (source.kind !== 'pixel-streaming') {
+      return undefined;
+    }
+    const { streamerId, url } = source;
     if (url !== undefined) {
       return { url, streamerId, token: undefined };
     }

@@ -69,6 +69,21 @@ describe('a job', () => {
     await queue.close('done');
   });
 
+  it('that waits can be taken back; one that runs goes on', async () => {
+    const queue = openJobQueue(redis.location, 'taken', silentLogger);
+    await queue.ensure('waits', {});
+    await queue.remove('waits');
+    await queue.ensure('runs', {});
+    const { runner, next, started } = holdingRunner('taken');
+    const job = await next();
+    expect(job.id).toBe('runs');
+    await queue.remove('runs');
+    expect(job.signal.aborted).toBe(false);
+    expect(started).toEqual([]);
+    await runner.close('done');
+    await queue.close('done');
+  });
+
   it('that failed is gone, so that it can be wished for again', async () => {
     const queue = openJobQueue(redis.location, 'failing', silentLogger);
     const epochs: JobContext['epoch'][] = [];
@@ -118,5 +133,21 @@ describe('the store', () => {
     expect(await store.hashAll('t:broadcasts')).toEqual(new Map([['demo', '{}']]));
     expect(await store.get('t:nothing')).toBeUndefined();
     await store.close('done');
+  });
+
+  it('gives a claim to the first who asks, and tells everyone who that was', async () => {
+    const stores = await Promise.all(
+      ['a', 'b', 'c'].map(() => connectStore(redis.location, silentLogger)),
+    );
+    const answers = await Promise.all(
+      stores.map((store, index) => store.claim('t:claim', `slot ${index}`, 60_000)),
+    );
+    expect(new Set(answers).size).toBe(1);
+    expect(answers[0]).toMatch(/^slot [012]$/);
+    expect(await stores[0]!.hashSetNew('t:new', 'one', 'first')).toBe(true);
+    expect(await stores[1]!.hashSetNew('t:new', 'one', 'second')).toBe(false);
+    await stores[2]!.hashRemove('t:new', 'one');
+    expect(await stores[0]!.hashGet('t:new', 'one')).toBeUndefined();
+    await Promise.all(stores.map((store) => store.close('done')));
   });
 });

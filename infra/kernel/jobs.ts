@@ -13,6 +13,8 @@ import type { Epoch } from './wire.ts';
 export interface JobQueue extends Closeable {
   /** Adds the job where no job of that id waits or runs. */
   ensure(id: string, payload: unknown): Promise<void>;
+  /** Takes back a job that waits; one that runs is its runner's to end. */
+  remove(id: string): Promise<void>;
 }
 
 /** What a processor is given. `payload` is not parsed yet. */
@@ -41,6 +43,9 @@ export function openJobQueue(location: RedisLocation, name: string, logger: Logg
   return {
     async ensure(id, payload) {
       await queue.add(name, payload, { jobId: id, removeOnComplete: true, removeOnFail: true });
+    },
+    async remove(id) {
+      await queue.remove(id);
     },
     async close() {
       await queue.close();

@@ -20,11 +20,20 @@ export interface KeyValueStore extends Closeable {
   get(key: string): Promise<string | undefined>;
   /** Sets a key that expires after `ttlMs`. */
   lease(key: string, value: string, ttlMs: number): Promise<void>;
+  /**
+   * Sets the key where nobody has, for `ttlMs`; the first to ask decides.
+   *
+   * @returns the value that holds, ours or the earlier one
+   */
+  claim(key: string, value: string, ttlMs: number): Promise<string | undefined>;
   remove(key: string): Promise<void>;
   /** Keys that begin with `prefix`, with their values. */
   list(prefix: string): Promise<ReadonlyMap<string, string>>;
   hashGet(hash: string, field: string): Promise<string | undefined>;
   hashSet(hash: string, field: string, value: string): Promise<void>;
+  /** Sets a field that is not there yet; false where it is. */
+  hashSetNew(hash: string, field: string, value: string): Promise<boolean>;
+  hashRemove(hash: string, field: string): Promise<void>;
   hashAll(hash: string): Promise<ReadonlyMap<string, string>>;
 }
 
@@ -129,6 +138,16 @@ export async function connectStore(
     async lease(key, value, ttlMs) {
       await client.set(key, value, 'PX', ttlMs);
     },
+    async claim(key, value, ttlMs) {
+      // SET NX GET in one command needs Redis 7; a transaction does it for every version.
+      const transaction = client.multi().set(key, value, 'PX', ttlMs, 'NX').get(key);
+      const [, held] = (await transaction.exec()) ?? [];
+      const [error, text] = held ?? [];
+      if (error != null) {
+        throw error;
+      }
+      return typeof text === 'string' ? text : undefined;
+    },
     async remove(key) {
       await client.del(key);
     },
@@ -155,6 +174,12 @@ export async function connectStore(
     },
     async hashSet(hash, field, value) {
       await client.hset(hash, field, value);
+    },
+    async hashSetNew(hash, field, value) {
+      return (await client.hsetnx(hash, field, value)) === 1;
+    },
+    async hashRemove(hash, field) {
+      await client.hdel(hash, field);
     },
     async hashAll(hash) {
       return new Map(Object.entries(await client.hgetall(hash)));

@@ -69,15 +69,20 @@ export const DEFAULT_LADDER: Ladder = {
   audio: [{ name: 'a128', bitrateBps: 128_000 }],
 };
 
-/** Where a broadcast's picture comes from. Without `url`: our own signalling server. */
-export const sourceSchema = z.strictObject({
-  kind: z.literal('pixel-streaming'),
-  streamerId: z.string().min(1).max(256),
-  url: z
-    .url({ protocol: /^wss?$/ })
-    .optional()
-    .describe('Signalling server of another deployment.'),
-});
+/** Where a broadcast's picture comes from. */
+export const sourceSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('pixel-streaming'),
+    streamerId: z.string().min(1).max(256),
+    url: z
+      .url({ protocol: /^wss?$/ })
+      .optional()
+      .describe('Signalling server of another deployment; our own where unset.'),
+  }),
+  z
+    .strictObject({ kind: z.literal('publish') })
+    .describe('Somebody else encodes: any CMAF encoder that PUTs the tracks of the ladder.'),
+]);
 
 /** Desired state of a broadcast, held in Redis. */
 export const broadcastSchema = z.strictObject({
