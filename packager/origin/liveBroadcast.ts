@@ -6,18 +6,29 @@ import { createHash } from 'node:crypto';
 import { GatewayError } from '../../infra/kernel/errors.ts';
 import { gridTicks } from '../../infra/kernel/grid.ts';
 import { type UnixMs, unixMsFromTicks } from '../../infra/kernel/time.ts';
+import type { Agreement } from '../../infra/kernel/directory.ts';
 import type { Broadcast, OriginStatus } from '../../infra/kernel/wire.ts';
 import { parseInit, type Sample } from '../cmaf/index.ts';
 import type { Presentation, TrackDescription, TrackWindow } from '../playlists/model.ts';
 import type { PublisherIdentity } from './follow.ts';
 import { type Change, LiveTrack, type Publisher, type Verdict } from './liveTrack.ts';
 import { segmentEntry, type StoredSegment, type TrackHeader } from './segmentRing.ts';
+import type { Archive, RestoredBroadcast } from './storage.ts';
 
 /** How much is listed and kept, in segments. */
 export type Depth = { readonly windowSegments: number; readonly ringSegments: number };
 
 /** Told of each track that changed. */
 export type ChangeListener = (trackName: string, change: Exclude<Change, 'none'>) => void;
+
+/** What a broadcast is beside its publishers; all of it may be absent (tests, memory only). */
+export type LiveBroadcastOptions = {
+  readonly archive?: Archive;
+  readonly agreement?: Agreement;
+  readonly nowMs?: () => UnixMs;
+  /** What the archive found after a restart. */
+  readonly restored?: RestoredBroadcast;
+};
 
 type Era = { readonly era: number; readonly firstMsn: number };
 
@@ -36,7 +47,12 @@ export class LiveBroadcast {
   #version = 0;
   #presentation: { readonly version: number; readonly value: Presentation | undefined } | undefined;
 
-  constructor(broadcast: Broadcast, depth: Depth, onChange: ChangeListener) {
+  constructor(
+    broadcast: Broadcast,
+    depth: Depth,
+    onChange: ChangeListener,
+    _options: LiveBroadcastOptions = {},
+  ) {
     this.broadcast = broadcast;
     this.#depth = depth;
     this.#onChange = onChange;
@@ -122,11 +138,29 @@ export class LiveBroadcast {
   }
 
   /** What players are told; undefined until there is something for them to play. */
-  presentation(): Presentation | undefined {
+  presentation(_view: 'live' | 'dvr' = 'live'): Presentation | undefined {
     if (this.#presentation?.version !== this.#version) {
       this.#presentation = { version: this.#version, value: this.#present() };
     }
     return this.#presentation.value;
+  }
+
+  /** ENDLIST is out; publishes are refused until `start`. */
+  get isEnded(): boolean {
+    return false;
+  }
+
+  /** Resolves when what other origins agreed on before is known (at once without `agreement`); await before the first publish. */
+  readonly ready: Promise<void> = Promise.resolve();
+
+  /** Closes what is open and ends the playlists. */
+  end(): void {
+    this.#late.clear();
+  }
+
+  /** A new session after an end: a fresh playlist, era + 1. */
+  start(): void {
+    this.#late.clear();
   }
 
   /** What the control plane is told. */
