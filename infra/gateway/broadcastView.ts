@@ -1,9 +1,9 @@
 /** A broadcast as the API shows it (architecture §5). Pure. */
 import type { RoleStatuses } from './directory.ts';
 import type { UnixMs } from '../kernel/time.ts';
-import type { Broadcast, BroadcastState } from '../kernel/wire.ts';
+import type { Broadcast, BroadcastState, OriginStatus } from '../kernel/wire.ts';
 
-/** What signalling knows of a broadcast's streamer. */
+/** What signalling knows of a broadcast's streamer; not connected where it has none. */
 export type StreamerState = {
   readonly isConnected: boolean;
   readonly presenter: { readonly connected: boolean; readonly playerId?: string } | null;
@@ -23,30 +23,51 @@ export type BroadcastView = {
   readonly urls: {
     readonly hls: string;
     readonly dash: string;
+    /** The whole window that can be rewound to. */
+    readonly dvrHls: string;
+    readonly dvrDash: string;
     readonly watch: string;
-    readonly present: string;
+    /** Null where nobody can present: the broadcast is published by somebody else. */
+    readonly present: string | null;
   };
+  /** What is recorded of this run, or was of the last one; its URLs answer once it is complete. */
+  readonly recording:
+    (RecordingUrls & { readonly id: string; readonly isComplete: boolean }) | null;
+  /** State of the disk behind the live window. */
+  readonly storage: OriginStatus['storage'] | null;
   readonly presenter: StreamerState['presenter'];
   readonly health: Readonly<Record<string, number | string | null>>;
 };
 
+/** Where a recording is played from. */
+export type RecordingUrls = { readonly hls: string; readonly dash: string };
+
 /** A published stream older than this is not live any more. */
 const STALE_MS = 3000;
 
-/** The state that follows from what the roles said last, and why where that helps. */
+/** The state that follows from what is desired and what the roles said last, and why where that helps. */
 export function stateOf(
-  statuses: RoleStatuses,
+  { source, endedMs }: Pick<Broadcast, 'source' | 'endedMs'>,
+  { ingest, transcode, origin }: RoleStatuses,
   streamer: StreamerState,
   nowMs: UnixMs,
 ): { readonly state: BroadcastState; readonly reason?: string } {
-  const { ingest, transcode, origin } = statuses;
+  if (endedMs !== undefined) {
+    const isClosing = origin !== undefined && origin.isEnded !== true;
+    return { state: 'ended', ...(isClosing ? { reason: 'the last segments are closed' } : {}) };
+  }
+  const isPublished = source.kind === 'publish';
   // Before the first whole segment of every track there is no playlist to give.
-  if (origin?.lastMsn !== undefined) {
+  if (origin?.lastMsn !== undefined && origin.isEnded !== true) {
     if (origin.newestMs !== undefined && nowMs - origin.newestMs < STALE_MS) {
       return { state: 'live' };
     }
-    const reason = streamer.isConnected ? 'the stream is coming back' : 'the streamer is gone';
-    return { state: 'interrupted', reason };
+    return { state: 'interrupted', reason: interruption(isPublished, streamer) };
+  }
+  if (isPublished) {
+    return (origin?.tracks ?? []).length > 0
+      ? { state: 'starting', reason: 'waiting for the first whole segment of every track' }
+      : { state: 'idle', reason: 'nobody publishes' };
   }
   if (!streamer.isConnected) {
     return { state: 'idle', reason: 'the streamer is not connected' };
@@ -56,6 +77,19 @@ export function stateOf(
   }
   const reason = ingest?.reason ?? transcode?.reason;
   return reason === undefined ? { state: 'starting' } : { state: 'starting', reason };
+}
+
+function interruption(isPublished: boolean, { isConnected }: StreamerState): string {
+  if (isPublished) {
+    return 'the publisher is gone';
+  }
+  return isConnected ? 'the stream is coming back' : 'the streamer is gone';
+}
+
+/** Where recording `id` of a broadcast is played from. */
+export function recordingUrls(broadcastId: string, id: string): RecordingUrls {
+  const base = `/vod/${broadcastId}/${id}`;
+  return { hls: `${base}/main.m3u8`, dash: `${base}/manifest.mpd` };
 }
 
 /** Renders the view. `since` is when `state` was first seen. */
@@ -68,21 +102,35 @@ export function broadcastView(
   const { transcode, origin } = statuses;
   return {
     id: broadcast.id,
-    ...stateOf(statuses, streamer, at.nowMs),
+    ...stateOf(broadcast, statuses, streamer, at.nowMs),
     source: broadcast.source,
-    since: new Date(at.since).toISOString(),
+    since: new Date(broadcast.endedMs ?? at.since).toISOString(),
     tracks: origin?.tracks ?? [],
     encoder: transcode?.encoder ?? null,
     encoderReason: transcode?.encoderReason ?? null,
     urls: {
       hls: `/live/${broadcast.id}/main.m3u8`,
       dash: `/live/${broadcast.id}/manifest.mpd`,
+      dvrHls: `/live/${broadcast.id}/dvr.m3u8`,
+      dvrDash: `/live/${broadcast.id}/dvr.mpd`,
       watch: `/watch/${broadcast.id}`,
-      present: `/present/${broadcast.id}`,
+      present: broadcast.source.kind === 'publish' ? null : `/present/${broadcast.id}`,
     },
+    recording: recordingOf(broadcast.id, origin),
+    storage: origin?.storage ?? null,
     presenter: streamer.presenter,
     health: healthOf(statuses),
   };
+}
+
+function recordingOf(id: string, origin: RoleStatuses['origin']): BroadcastView['recording'] {
+  return origin?.recording === undefined
+    ? null
+    : {
+        id: origin.recording,
+        isComplete: origin.isEnded === true,
+        ...recordingUrls(id, origin.recording),
+      };
 }
 
 function healthOf({ ingest, transcode, origin }: RoleStatuses): BroadcastView['health'] {

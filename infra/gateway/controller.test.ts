@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { startController } from './controller.ts';
+import { desiredBroadcasts } from './desired.ts';
+import { memoryDirectory } from './memoryDirectory.ts';
 import { gridSchema } from '../kernel/grid.ts';
 import type { JobQueue } from '../kernel/jobs.ts';
 import { silentLogger } from '../kernel/logger.ts';
@@ -8,6 +10,7 @@ import { type Broadcast, DEFAULT_LADDER } from '../kernel/wire.ts';
 /** A queue that remembers what was wished for and tells when. */
 function fakeQueue() {
   const ids = new Set<string>();
+  const removed: string[] = [];
   const waiters: { readonly id: string; readonly resolve: () => void }[] = [];
   const queue: JobQueue = {
     ensure: (id) => {
@@ -15,46 +18,54 @@ function fakeQueue() {
       waiters.filter((waiter) => waiter.id === id).forEach(({ resolve }) => resolve());
       return Promise.resolve();
     },
+    remove: (id) => {
+      removed.push(id);
+      ids.delete(id);
+      return Promise.resolve();
+    },
     close: () => Promise.resolve(),
   };
   const wished = (id: string): Promise<void> =>
     ids.has(id) ? Promise.resolve() : new Promise((resolve) => waiters.push({ id, resolve }));
-  return { queue, ids, wished };
+  return { queue, ids, removed, wished };
 }
 
 function setUp(options: { autoBroadcast?: boolean; maxBroadcasts?: number } = {}) {
   const warnings: string[] = [];
-  const saved = new Map<string, Broadcast>();
+  const { directory, saved } = memoryDirectory();
   const feeds = new Set<string>();
   const ingest = fakeQueue();
   const transcode = fakeQueue();
+  const maxBroadcasts = options.maxBroadcasts ?? 2;
+  const desired = desiredBroadcasts({
+    directory,
+    nowMs: () => 1_795_204_000_000,
+    maxBroadcasts,
+    ladder: DEFAULT_LADDER,
+    grid: gridSchema.parse({}),
+  });
   const controller = startController(
     {
       logger: { ...silentLogger, warn: (_fields, message) => void warnings.push(message) },
-      nowMs: () => 1_795_204_000_000,
       ingestQueue: ingest.queue,
       transcodeQueue: transcode.queue,
+      desired,
       directory: {
-        broadcasts: () => Promise.resolve([...saved.values()]),
-        saveBroadcast: (broadcast) => {
-          saved.set(broadcast.id, broadcast);
-          return Promise.resolve();
-        },
+        ...directory,
         feedOf: (id) =>
           Promise.resolve(
             feeds.has(id) ? { url: 'http://x', epoch: { timestamp: 1, attempt: 1 } } : undefined,
           ),
       },
     },
-    {
-      autoBroadcast: true,
-      maxBroadcasts: 2,
-      ladder: DEFAULT_LADDER,
-      grid: gridSchema.parse({}),
-      ...options,
-    },
+    { autoBroadcast: options.autoBroadcast ?? true, maxBroadcasts },
   );
-  return { controller, warnings, saved, feeds, ingest, transcode };
+  return { controller, desired, warnings, saved, feeds, ingest, transcode };
+}
+
+/** Who a broadcast of Pixel Streaming takes its picture from. */
+function streamerOf(broadcast: Broadcast | undefined): string | undefined {
+  return broadcast?.source.kind === 'pixel-streaming' ? broadcast.source.streamerId : undefined;
 }
 
 describe('the controller', () => {
@@ -62,7 +73,7 @@ describe('the controller', () => {
     const { controller, saved, feeds, ingest, transcode } = setUp();
     controller.streamerIdentified('DefaultStreamer');
     await ingest.wished('s-defaultstreamer');
-    expect(saved.get('s-defaultstreamer')?.source.streamerId).toBe('DefaultStreamer');
+    expect(streamerOf(saved.get('s-defaultstreamer'))).toBe('DefaultStreamer');
     expect(transcode.ids.size).toBe(0);
     feeds.add('s-defaultstreamer');
     await transcode.wished('s-defaultstreamer.main.0');
@@ -87,7 +98,7 @@ describe('the controller', () => {
     controller.streamerIdentified('main');
     await ingest.wished('main');
     await controller.close('done');
-    expect(saved.get('s-stage-1')?.source.streamerId).toBe('Stage 1');
+    expect(streamerOf(saved.get('s-stage-1'))).toBe('Stage 1');
     expect(warnings).toEqual([expect.stringMatching(/name of another broadcast/)]);
   });
 
@@ -96,5 +107,36 @@ describe('the controller', () => {
     controller.streamerIdentified('one');
     await controller.close('done');
     expect(saved.size).toBe(0);
+  });
+
+  it('takes the jobs of a stopped broadcast back, and no streamer brings it to life', async () => {
+    const { controller, desired, saved, warnings, ingest, transcode } = setUp();
+    controller.streamerIdentified('one');
+    await ingest.wished('one');
+    await desired.stop('one');
+    ingest.ids.clear();
+    controller.streamerIdentified('one');
+    controller.streamerIdentified('two');
+    await ingest.wished('two');
+    expect(saved.get('one')?.endedMs).toBeDefined();
+    expect(ingest.ids).toEqual(new Set(['two']));
+    expect(ingest.removed).toEqual(['one']);
+    expect(transcode.removed).toEqual(['one.main.0']);
+    expect(warnings).toEqual([expect.stringMatching(/was stopped.*broadcast start one/)]);
+    await desired.start('one');
+    controller.streamerIdentified('one');
+    await ingest.wished('one');
+    await controller.close('done');
+  });
+
+  it('runs nothing for what somebody else publishes', async () => {
+    const { controller, desired, feeds, ingest, transcode } = setUp();
+    await desired.create({ id: 'ext', source: { kind: 'publish' } });
+    feeds.add('ext');
+    controller.streamerIdentified('one');
+    await ingest.wished('one');
+    await controller.close('done');
+    expect(ingest.ids).toEqual(new Set(['one']));
+    expect(transcode.ids.size).toBe(0);
   });
 });

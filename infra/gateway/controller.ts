@@ -2,9 +2,9 @@
  * Keeps what runs equal to what is desired: streamers become broadcasts, broadcasts become jobs,
  * and what Redis lost is added again.
  */
+import { type DesiredBroadcasts, isEnded } from './desired.ts';
 import type { RedisDirectory } from './directory.ts';
 import { errorText } from '../kernel/errors.ts';
-import type { Grid } from '../kernel/grid.ts';
 import type { JobQueue } from '../kernel/jobs.ts';
 import { type Closeable, pause } from '../kernel/lifecycle.ts';
 import type { Logger } from '../kernel/logger.ts';
@@ -12,7 +12,6 @@ import {
   type Broadcast,
   broadcastIdOf,
   type IngestJob,
-  type Ladder,
   type TranscodeJob,
 } from '../kernel/wire.ts';
 
@@ -21,18 +20,16 @@ const RECONCILE_INTERVAL_MS = 500;
 /** What the controller works on. */
 export type ControllerDeps = {
   readonly logger: Logger;
-  readonly directory: Pick<RedisDirectory, 'broadcasts' | 'saveBroadcast' | 'feedOf'>;
+  readonly directory: Pick<RedisDirectory, 'broadcast' | 'broadcasts' | 'feedOf'>;
+  readonly desired: Pick<DesiredBroadcasts, 'create'>;
   readonly ingestQueue: JobQueue;
   readonly transcodeQueue: JobQueue;
-  readonly nowMs: () => number;
 };
 
-/** How new broadcasts are made. */
+/** Whether streamers become broadcasts, and how many of them are remembered at once. */
 export type ControllerOptions = {
   readonly autoBroadcast: boolean;
   readonly maxBroadcasts: number;
-  readonly ladder: Ladder;
-  readonly grid: Grid;
 };
 
 /** The running controller. */
@@ -50,46 +47,52 @@ export function transcodeJobId(broadcastId: string): string {
 export function startController(deps: ControllerDeps, options: ControllerOptions): Controller {
   const stopped = new AbortController();
   let wake = new AbortController();
+  let withdrawn: ReadonlySet<string> = new Set();
   const identified = new Set<string>();
 
-  const adopt = async (streamerId: string, known: readonly Broadcast[]): Promise<void> => {
+  const adopt = async (streamerId: string): Promise<void> => {
     const id = broadcastIdOf(streamerId);
     if (!options.autoBroadcast) {
       return;
     }
-    const namesake = known.find((broadcast) => broadcast.id === id);
+    const namesake = await deps.directory.broadcast(id);
     if (namesake !== undefined) {
-      if (namesake.source.streamerId !== streamerId) {
-        deps.logger.warn(
-          { streamerId, broadcast: id, takenBy: namesake.source.streamerId },
-          'streamer is not broadcast: its id gives the name of another broadcast; change the id',
-        );
+      const fault = adoptionFault(namesake, streamerId);
+      if (fault !== undefined) {
+        deps.logger.warn({ streamerId, broadcast: id }, `streamer is not broadcast: ${fault}`);
       }
       return;
     }
-    if (known.length >= options.maxBroadcasts) {
-      deps.logger.warn(
-        { streamerId, maxBroadcasts: options.maxBroadcasts },
-        'streamer is not broadcast: too many broadcasts',
-      );
-      return;
+    const source = { kind: 'pixel-streaming', streamerId } as const;
+    const change = await deps.desired.create({ id, source });
+    if (change.kind === 'full') {
+      deps.logger.warn({ streamerId, reason: change.reason }, 'streamer is not broadcast');
+    } else if (change.kind === 'done') {
+      deps.logger.info({ broadcast: id, streamerId }, 'broadcast created for a new streamer');
     }
-    await deps.directory.saveBroadcast({
-      id,
-      source: { kind: 'pixel-streaming', streamerId },
-      ladder: options.ladder,
-      grid: options.grid,
-      createdMs: Math.round(deps.nowMs()),
-    });
-    deps.logger.info({ broadcast: id, streamerId }, 'broadcast created for a new streamer');
+  };
+
+  /** What runs is ended by its own watch; what waits is taken back here, once for each end. */
+  const withdraw = async (ended: readonly Broadcast[]): Promise<void> => {
+    const endOf = ({ id, endedMs }: Broadcast): string => `${id}@${endedMs ?? 0}`;
+    for (const broadcast of ended.filter((one) => !withdrawn.has(endOf(one)))) {
+      await deps.ingestQueue.remove(broadcast.id);
+      await deps.transcodeQueue.remove(transcodeJobId(broadcast.id));
+    }
+    withdrawn = new Set(ended.map(endOf));
   };
 
   const reconcile = async (): Promise<void> => {
     for (const streamerId of identified) {
-      await adopt(streamerId, await deps.directory.broadcasts());
+      await adopt(streamerId);
       identified.delete(streamerId);
     }
-    for (const broadcast of await deps.directory.broadcasts()) {
+    // Nothing runs here for a broadcast that somebody else publishes.
+    const ours = (await deps.directory.broadcasts()).filter(
+      ({ source }) => source.kind === 'pixel-streaming',
+    );
+    await withdraw(ours.filter(isEnded));
+    for (const broadcast of ours.filter((one) => !isEnded(one))) {
       await deps.ingestQueue.ensure(broadcast.id, { broadcast } satisfies IngestJob);
       // A worker's seat is only asked for while there is something to encode.
       if ((await deps.directory.feedOf(broadcast.id)) !== undefined) {
@@ -123,4 +126,14 @@ export function startController(deps: ControllerDeps, options: ControllerOptions
       await loop;
     },
   };
+}
+
+/** Why a streamer does not feed the broadcast of its name, or undefined where it does. */
+function adoptionFault(namesake: Broadcast, streamerId: string): string | undefined {
+  if (namesake.source.kind !== 'pixel-streaming' || namesake.source.streamerId !== streamerId) {
+    return 'its id gives the name of another broadcast; change the id';
+  }
+  return isEnded(namesake)
+    ? `its broadcast was stopped; \`grandstand broadcast start ${namesake.id}\``
+    : undefined;
 }

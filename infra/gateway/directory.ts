@@ -42,7 +42,10 @@ export type RedisDirectory = Directory &
   StatusBoard & {
     leaseRole(role: LeasedRole, instance: string, baseUrl: string): Promise<void>;
     broadcasts(): Promise<readonly Broadcast[]>;
+    /** Adds one that is not there yet; false where it is. */
+    addBroadcast(broadcast: Broadcast): Promise<boolean>;
     saveBroadcast(broadcast: Broadcast): Promise<void>;
+    removeBroadcast(id: string): Promise<void>;
     statusesOf(broadcastId: string): Promise<RoleStatuses>;
   };
 
@@ -74,6 +77,9 @@ export function redisDirectory(store: KeyValueStore): RedisDirectory {
         parsed(text, broadcastOf),
       );
     },
+    addBroadcast: (broadcast) =>
+      store.hashSetNew(BROADCASTS, broadcast.id, JSON.stringify(broadcast)),
+    removeBroadcast: (id) => store.hashRemove(BROADCASTS, id),
     saveBroadcast: (broadcast) =>
       store.hashSet(BROADCASTS, broadcast.id, JSON.stringify(broadcast)),
     leaseRole: (role, instance, baseUrl) => lease(`${LEASES}:${role}:${instance}`, baseUrl),

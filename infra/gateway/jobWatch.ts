@@ -1,17 +1,33 @@
 /** Ends a long-lived job when nobody wants it any more: BullMQ cancels only on its own worker. */
+import { runOf } from './desired.ts';
 import { pause } from '../kernel/lifecycle.ts';
+import type { Broadcast } from '../kernel/wire.ts';
 
 const CHECK_INTERVAL_MS = 1000;
-/** An unwanted job goes on this long: a streamer that restarts finds its worker still there. */
+/** An idle job goes on this long: a streamer that restarts finds its worker still there. */
 const GRACE_MS = 30_000;
 
+/** Whether a job is wanted: `idle` for a while still is, `over` ends it at once. */
+export type Want = 'wanted' | 'idle' | 'over';
+
 /**
- * A signal that aborts with `signal`, or once `isWanted` has said no for 30 s on end. A check
- * that fails counts as wanted: Redis being away ends nothing.
+ * What a job made for `mine` is to `now`, the broadcast as it is desired now. A broadcast that is
+ * nowhere to be found may be a Redis that lost its data; one that ended, or runs anew, is not.
+ */
+export function wantOf(mine: Broadcast, now: Broadcast | undefined): Want {
+  if (now === undefined) {
+    return 'idle';
+  }
+  return now.endedMs === undefined && runOf(now) === runOf(mine) ? 'wanted' : 'over';
+}
+
+/**
+ * A signal that aborts with `signal`, at once when the job is over, or when it was idle for 30 s on
+ * end. A check that fails counts as wanted: Redis being away ends nothing.
  */
 export function watchJob(
   signal: AbortSignal,
-  isWanted: () => Promise<boolean>,
+  want: () => Promise<Want>,
 ): { readonly signal: AbortSignal; close(): void } {
   const unwanted = new AbortController();
   const done = new AbortController();
@@ -19,9 +35,10 @@ export function watchJob(
   void (async () => {
     let lastWantedMs = performance.now();
     while (!either.aborted) {
-      if (await isWanted().catch(() => true)) {
+      const answer = await want().catch(() => 'wanted' as const);
+      if (answer === 'wanted') {
         lastWantedMs = performance.now();
-      } else if (performance.now() - lastWantedMs > GRACE_MS) {
+      } else if (answer === 'over' || performance.now() - lastWantedMs > GRACE_MS) {
         unwanted.abort('nobody wants this job any more');
       }
       await pause(CHECK_INTERVAL_MS, either);

@@ -4,7 +4,7 @@ import { broadcastView, type BroadcastView, stateOf, type StreamerState } from '
 import type { RedisDirectory } from './directory.ts';
 import type { Clock } from '../kernel/broadcastClock.ts';
 import { unixMs } from '../kernel/time.ts';
-import type { BroadcastState } from '../kernel/wire.ts';
+import type { Broadcast, BroadcastState } from '../kernel/wire.ts';
 
 /** The API's read side. */
 export type Views = {
@@ -27,9 +27,9 @@ export function createViews(
       return undefined;
     }
     const statuses = await directory.statusesOf(id);
-    const streamer = streamerState(signalling, broadcast.source.streamerId);
+    const streamer = streamerState(signalling, broadcast);
     const now = clock.nowMs();
-    const { state } = stateOf(statuses, streamer, now);
+    const { state } = stateOf(broadcast, statuses, streamer, now);
     const since = unixMs(history.since(id, state, now));
     return broadcastView(broadcast, statuses, streamer, { nowMs: now, since });
   };
@@ -38,6 +38,7 @@ export function createViews(
     epicView: (path) => epicView(signalling, path),
     async broadcasts() {
       const ids = (await directory.broadcasts()).map((broadcast) => broadcast.id).sort();
+      history.keepOnly(ids);
       return (await Promise.all(ids.map(view))).flatMap((one) => (one === undefined ? [] : [one]));
     },
   };
@@ -45,8 +46,12 @@ export function createViews(
 
 function streamerState(
   signalling: Pick<Signalling, 'snapshot'>,
-  streamerId: string,
+  { source }: Broadcast,
 ): StreamerState {
+  if (source.kind === 'publish') {
+    return { isConnected: false, presenter: null };
+  }
+  const { streamerId } = source;
   const { streamers, players } = signalling.snapshot();
   const isConnected = streamers.some(
     (streamer) => streamer.streamerId === streamerId && streamer.streaming,
@@ -92,5 +97,12 @@ class StateHistory {
     }
     this.#entries.set(id, { state, sinceMs: nowMs });
     return nowMs;
+  }
+
+  /** Forgets those that are not desired any more. */
+  keepOnly(ids: readonly string[]): void {
+    for (const id of [...this.#entries.keys()].filter((known) => !ids.includes(known))) {
+      this.#entries.delete(id);
+    }
   }
 }

@@ -1,0 +1,144 @@
+/**
+ * Changes of what is desired: broadcasts are made, stopped, started again and taken away here, by
+ * the API and by streamers alike. Writes Redis only; the controller and the roles follow.
+ */
+import type { RedisDirectory } from './directory.ts';
+import type { Grid } from '../kernel/grid.ts';
+import type { Broadcast, Ladder } from '../kernel/wire.ts';
+
+/** What came of a change: refusals are answers, not faults. */
+export type Change =
+  | { readonly kind: 'done'; readonly broadcast: Broadcast }
+  | { readonly kind: 'unknown' }
+  /** It is not in a state that allows this. */
+  | { readonly kind: 'conflict'; readonly reason: string }
+  /** There are as many as there may be. */
+  | { readonly kind: 'full'; readonly reason: string };
+
+/** What a broadcast is made of; the rest are defaults of the configuration. */
+export type Wish = {
+  readonly id: string;
+  readonly source?: Broadcast['source'] | undefined;
+  readonly ladder?: Ladder | undefined;
+  readonly grid?: Grid | undefined;
+};
+
+/** The changes. Each is read, then write: of two at the same instant the later one holds. */
+export type DesiredBroadcasts = {
+  create(wish: Wish): Promise<Change>;
+  /** Asks for the end; one that has ended stays so. */
+  stop(id: string): Promise<Change>;
+  /** Starts one that was stopped; one that runs goes on. */
+  start(id: string): Promise<Change>;
+  /** Forgets one; the caller has made sure that nobody publishes it. */
+  remove(id: string): Promise<Change>;
+};
+
+/** What the changes work on. */
+export type DesiredDeps = {
+  readonly directory: Pick<
+    RedisDirectory,
+    'broadcast' | 'broadcasts' | 'addBroadcast' | 'saveBroadcast' | 'removeBroadcast'
+  >;
+  readonly nowMs: () => number;
+  readonly maxBroadcasts: number;
+  readonly ladder: Ladder;
+  readonly grid: Grid;
+};
+
+/** Those that ended are kept until they are deleted, up to this many in all. */
+const MAX_KEPT = 1000;
+
+/** Whether its end was asked for. */
+export function isEnded(broadcast: Pick<Broadcast, 'endedMs'>): boolean {
+  return broadcast.endedMs !== undefined;
+}
+
+/** Tells one run of a broadcast from the next: another start is another run (Unix ms). */
+export function runOf({
+  createdMs,
+  startedMs,
+}: Pick<Broadcast, 'createdMs' | 'startedMs'>): number {
+  return startedMs ?? createdMs;
+}
+
+/** The changes on a directory. */
+export function desiredBroadcasts(deps: DesiredDeps): DesiredBroadcasts {
+  const { directory } = deps;
+  const now = (): number => Math.round(deps.nowMs());
+
+  const refusal = async (id: string): Promise<Change | undefined> => {
+    const others = (await directory.broadcasts()).filter((broadcast) => broadcast.id !== id);
+    const running = others.filter((broadcast) => !isEnded(broadcast)).length;
+    if (running >= deps.maxBroadcasts) {
+      return { kind: 'full', reason: `${running} broadcasts run; maxBroadcasts allows no more` };
+    }
+    return others.length < MAX_KEPT
+      ? undefined
+      : { kind: 'full', reason: `${MAX_KEPT} broadcasts are kept; delete some that have ended` };
+  };
+  const change = async (id: string, make: (known: Broadcast) => Broadcast): Promise<Change> => {
+    const known = await directory.broadcast(id);
+    if (known === undefined) {
+      return { kind: 'unknown' };
+    }
+    const broadcast = make(known);
+    if (broadcast !== known) {
+      await directory.saveBroadcast(broadcast);
+    }
+    return { kind: 'done', broadcast };
+  };
+
+  return {
+    async create(wish) {
+      const broadcast: Broadcast = {
+        id: wish.id,
+        source: wish.source ?? { kind: 'pixel-streaming', streamerId: wish.id },
+        ladder: wish.ladder ?? deps.ladder,
+        grid: wish.grid ?? deps.grid,
+        createdMs: now(),
+      };
+      const refused = await refusal(wish.id);
+      if (refused !== undefined) {
+        return refused;
+      }
+      if (await directory.addBroadcast(broadcast)) {
+        return { kind: 'done', broadcast };
+      }
+      const known = await directory.broadcast(wish.id);
+      if (known !== undefined && !isEnded(known)) {
+        return {
+          kind: 'conflict',
+          reason: `broadcast '${wish.id}' exists and runs; stop it first`,
+        };
+      }
+      await directory.saveBroadcast(broadcast);
+      return { kind: 'done', broadcast };
+    },
+    // The instants of one broadcast only grow, whatever the clock says: their order is its state.
+    stop: (id) =>
+      change(id, (known) =>
+        isEnded(known) ? known : { ...known, endedMs: Math.max(now(), runOf(known) + 1) },
+      ),
+    async start(id) {
+      const refused = await refusal(id);
+      return (
+        refused ??
+        change(id, (known) => {
+          const { endedMs, ...rest } = known;
+          return endedMs === undefined
+            ? known
+            : { ...rest, startedMs: Math.max(now(), endedMs + 1) };
+        })
+      );
+    },
+    async remove(id) {
+      const broadcast = await directory.broadcast(id);
+      if (broadcast === undefined) {
+        return { kind: 'unknown' };
+      }
+      await directory.removeBroadcast(id);
+      return { kind: 'done', broadcast };
+    },
+  };
+}
