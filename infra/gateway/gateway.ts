@@ -21,11 +21,12 @@ import { isAuthorized, Secret } from '../kernel/secret.ts';
 import { ingestJobSchema, transcodeJobSchema } from '../kernel/wire.ts';
 import type { GatewayConfig, Listen } from './config.ts';
 import { startController } from './controller.ts';
+import { desiredBroadcasts } from './desired.ts';
 import { claimDataDirectory } from './dataDirectory.ts';
 import { redisDirectory } from './directory.ts';
 import { createApp } from './http/app.ts';
 import { listen } from './http/listen.ts';
-import { watchJob } from './jobWatch.ts';
+import { wantOf, watchJob } from './jobWatch.ts';
 import { startLeases } from './leases.ts';
 import { openRedis } from './openRedis.ts';
 import { createViews } from './views.ts';
@@ -130,6 +131,12 @@ async function build(
     ),
   );
 
+  const desired = desiredBroadcasts({
+    ...config.broadcast,
+    directory,
+    nowMs: () => clock.nowMs(),
+    maxBroadcasts: config.maxBroadcasts,
+  });
   const ingestQueue = stack.push(openJobQueue(redis.location, 'ingest', area('queue')));
   const transcodeName = `transcode-${encoder.class}`;
   const transcodeQueue = stack.push(openJobQueue(redis.location, transcodeName, area('queue')));
@@ -138,15 +145,11 @@ async function build(
       {
         logger: area('controller'),
         directory,
+        desired,
         ingestQueue,
         transcodeQueue,
-        nowMs: () => clock.nowMs(),
       },
-      {
-        ...config.broadcast,
-        autoBroadcast: config.autoBroadcast,
-        maxBroadcasts: config.maxBroadcasts,
-      },
+      config,
     ),
   );
   stack.defer(
@@ -211,9 +214,8 @@ async function build(
   stack.push(
     runner('ingest', config.maxBroadcasts, async (job) => {
       const payload = ingestJobSchema.parse(job.payload);
-      const watch = watchJob(
-        job.signal,
-        async () => (await directory.broadcast(payload.broadcast.id)) !== undefined,
+      const watch = watchJob(job.signal, async () =>
+        wantOf(payload.broadcast, await directory.broadcast(payload.broadcast.id)),
       );
       await ingest.run(payload, job.epoch, watch.signal).finally(() => watch.close());
     }),
@@ -221,10 +223,11 @@ async function build(
   stack.push(
     runner(transcodeName, config.worker.concurrency, async (job) => {
       const payload = transcodeJobSchema.parse(job.payload);
-      const watch = watchJob(
-        job.signal,
-        async () => (await directory.feedOf(payload.broadcast.id)) !== undefined,
-      );
+      const { id } = payload.broadcast;
+      const watch = watchJob(job.signal, async () => {
+        const want = wantOf(payload.broadcast, await directory.broadcast(id));
+        return want === 'wanted' && (await directory.feedOf(id)) === undefined ? 'idle' : want;
+      });
       await worker.run(payload, job.epoch, watch.signal).finally(() => watch.close());
     }),
   );
