@@ -54,7 +54,65 @@ function origin({ spoil = (text) => text, partMs = 500 }: Origin): FollowDeps {
 
 test('a good origin has no fault, and its segments are their parts', async () => {
   const report = await followPlaylist(URL_OF_PLAYLIST, 20, origin({}));
-  expect(report).toEqual({ faults: [], updates: 40, comparedSegments: 9, maxPartGapMs: 500 });
+  expect(report).toMatchObject({
+    faults: [],
+    updates: 40,
+    comparedSegments: 9,
+    maxPartGapMs: 500,
+    isEnded: false,
+  });
+});
+
+/** `good` with every answer of number `from` to `to` refused. */
+function away({ fetch, now }: FollowDeps, from: number, to: number): FollowDeps {
+  let answers = 0;
+  return {
+    now,
+    fetch: (url, init) => {
+      answers += url.includes('_HLS_part') ? 1 : 0;
+      const isAway = answers >= from && answers <= to && url.includes('_HLS_part');
+      return isAway ? Promise.reject(new Error('refused')) : fetch(url, init);
+    },
+  };
+}
+
+test('an origin that is away for as long as it may says the same afterwards', async () => {
+  const deps = away(origin({}), 20, 22);
+  const report = await followPlaylist(URL_OF_PLAYLIST, 15, deps, { outageMs: 10_000 });
+  expect(report.faults).toEqual([]);
+  expect(report.unchangedSegments).toBeGreaterThan(2);
+});
+
+test('bytes that changed while it was away are told', async () => {
+  let isBack = false;
+  const deps = origin({
+    spoil: (text, path) => (isBack && /\/\d+\.m4s$/.test(path) ? `${text}!` : text),
+  });
+  const spoilt = away(deps, 20, 21);
+  const report = await followPlaylist(
+    URL_OF_PLAYLIST,
+    12,
+    {
+      now: spoilt.now,
+      fetch: async (url, init) => {
+        const answer = spoilt.fetch(url, init);
+        answer.catch(() => (isBack = true));
+        return answer;
+      },
+    },
+    { outageMs: 10_000 },
+  );
+  expect(report.faults.join('\n')).toContain('U01 897600');
+});
+
+test('following ends with the playlist', async () => {
+  const { faults, isEnded } = await followPlaylist(
+    URL_OF_PLAYLIST,
+    20,
+    origin({ spoil: late(/#EXT-X-PRELOAD-HINT.*\n/, '#EXT-X-ENDLIST\n') }),
+  );
+  expect(isEnded).toBe(true);
+  expect(faults.filter((fault) => !fault.startsWith('U06 an ended'))).toEqual([]);
 });
 
 const late = (from: string | RegExp, to: string) => {

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { renderMediaPlaylist } from '../../packager/playlists/index.ts';
 import { makePresentation, type PresentationPlan } from '../support/presentation.ts';
-import { lintMediaPlaylist } from './lintMediaPlaylist.ts';
-import { newestPart, parseMediaPlaylist } from './mediaPlaylist.ts';
+import { lintDelta, lintMediaPlaylist } from './lintMediaPlaylist.ts';
+import { mergeDelta, newestPart, parseMediaPlaylist } from './mediaPlaylist.ts';
 
 const FIRST = 897_600_600;
 const TRACKS = ['v720', 'v360', 'a128'];
@@ -32,7 +32,7 @@ const plan: fc.Arbitrary<PresentationPlan> = fc
     cut: { msn: rest.firstMsn + cut.msn, part: cut.part + 1 },
   }));
 
-test('whatever an origin holds, the playlists of its tracks break no rule', () => {
+test('[H01 H03 H05 H06 H07 H08 H09 H12 H14 H15 H16 H18 H19] whatever an origin holds, the playlists of its tracks break no rule', () => {
   fc.assert(
     fc.property(plan, (drawn) => {
       const presentation = makePresentation(drawn);
@@ -44,7 +44,7 @@ test('whatever an origin holds, the playlists of its tracks break no rule', () =
   );
 });
 
-test('the tracks agree on numbers, discontinuities, newest part and, to a frame, on time', () => {
+test('[H04 H14 H15 H18 C3] the tracks agree on numbers, discontinuities, newest part and, to a frame, on time', () => {
   fc.assert(
     fc.property(plan, (drawn) => {
       const presentation = makePresentation(drawn);
@@ -97,6 +97,41 @@ test.each<[string, string | RegExp, string]>([
   const bad = GOOD.replace(from, to);
   expect(bad).not.toBe(GOOD);
   expect(lintMediaPlaylist(bad).map((fault) => fault.slice(0, 3))).toContain(rule);
+});
+
+/** The delta update that an origin makes of `full`: its first `count` segments skipped. */
+function deltaOf(full: string, count: number): string {
+  const [head = '', ...rest] = full.split(/(?=#EXT-X-MAP)/);
+  const segments = rest.join('').split(/(?<=\d\.m4s\n)/);
+  const control = head.replace(/CAN-SKIP-UNTIL=[\d.]+,?/, '');
+  return [
+    control.replace('CAN-BLOCK', 'CAN-SKIP-UNTIL=12.000,CAN-BLOCK'),
+    `#EXT-X-SKIP:SKIPPED-SEGMENTS=${count}\n`,
+    ...segments.slice(count),
+  ].join('');
+}
+
+test('a delta update is lint-free, and merged it is the playlist', () => {
+  const full = renderMediaPlaylist(
+    makePresentation({ firstMsn: FIRST, segments: 12, openParts: 2, eraStarts: [FIRST + 3] }),
+    'v720',
+  );
+  const old = parseMediaPlaylist(full);
+  const delta = deltaOf(full, 5);
+  expect(lintDelta(delta, old)).toEqual([]);
+  const merged = mergeDelta(old, parseMediaPlaylist(delta));
+  expect(merged.segments).toEqual(old.segments);
+  expect(merged.open).toEqual(old.open);
+});
+
+test.each<[string, (delta: string) => string]>([
+  ['R09', () => deltaOf(GOOD, 4)],
+  ['R12', (delta) => delta.replace('SEGMENTS=2', 'SEGMENTS=0')],
+  ['R11', (delta) => delta.replace(/#EXT-X-PART-INF.*\n/, '')],
+  ['H02', (delta) => delta.replace('VERSION:9', 'VERSION:8').replace('VERSION:10', 'VERSION:8')],
+])('%s is told of a delta update', (rule, spoil) => {
+  const faults = lintDelta(spoil(deltaOf(GOOD, 2)), parseMediaPlaylist(GOOD));
+  expect(faults.map((fault) => fault.slice(0, 3))).toContain(rule);
 });
 
 test('reading never throws', () => {

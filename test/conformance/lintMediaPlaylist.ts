@@ -5,6 +5,7 @@
  */
 import {
   type MediaPlaylist,
+  mergeDelta,
   newestPart,
   parseMediaPlaylist,
   type PlaylistPart,
@@ -16,14 +17,44 @@ const EPSILON = 1e-5;
 
 /** What `text` breaks, each line `{rule} {what}`; empty where all is well. */
 export function lintMediaPlaylist(text: string): string[] {
-  const playlist = parseMediaPlaylist(text);
   return [
     ...(text.startsWith('\uFEFF') ? ['H01 starts with a byte order mark'] : []),
+    ...lintPlaylist(parseMediaPlaylist(text)),
+  ];
+}
+
+/** The same of a playlist that is read already; a delta update is merged first. */
+export function lintPlaylist(playlist: MediaPlaylist): string[] {
+  return [
     ...playlist.faults.map((fault) => `H01 ${fault}`),
-    ...[header, serverControl, segmentDurations, initAndTime, parts, tail].flatMap((rule) =>
+    ...[header, kind, serverControl, segmentDurations, initAndTime, parts, tail].flatMap((rule) =>
       rule(playlist),
     ),
   ];
+}
+
+/**
+ * What a delta update breaks beside the rules of any playlist: R09, R11, R12 and H02. `old` is the
+ * copy that the client has.
+ */
+export function lintDelta(text: string, old: MediaPlaylist): string[] {
+  const delta = parseMediaPlaylist(text);
+  const { partTarget, targetDuration, serverControl: control, version, skipped } = delta;
+  const merged = mergeDelta(old, delta);
+  const skipUntil = Number(control.get('CAN-SKIP-UNTIL') ?? Number.NaN);
+  const nearest = merged.segments.find(({ msn }) => msn === delta.mediaSequence + skipped - 1);
+  const afterIt = merged.segments.filter(({ msn }) => msn > (nearest?.msn ?? 0));
+  const distance = afterIt.reduce((total, { duration = 0 }) => total + duration, 0);
+  return faultsOf([
+    [skipped > 0, 'R12 SKIPPED-SEGMENTS is no positive number'],
+    [version >= 9, `H02 EXT-X-SKIP under version ${version}`],
+    [
+      distance >= skipUntil - targetDuration - EPSILON,
+      `R09 skips a segment that ends ${distance} s from the end`,
+    ],
+    [partTarget > 0 && targetDuration > 0 && control.size > 0, 'R11 header tags are missing'],
+    [merged.faults.length === 0, `R09 ${merged.faults.join(', ')}`],
+  ]);
 }
 
 /** `[what holds, what is wrong where it does not]` → the texts of those that do not. */
@@ -42,11 +73,28 @@ function header(playlist: MediaPlaylist): string[] {
   ]);
 }
 
-function serverControl({
-  serverControl: control,
-  partTarget,
-  targetDuration,
-}: MediaPlaylist): string[] {
+/** Sliding, ended, recorded or of I-frames: what each may and may not carry. */
+function kind(playlist: MediaPlaylist): string[] {
+  const { type, hasEnd, isIframesOnly, segments, open, hints } = playlist;
+  const hasParts = [...segments, ...(open === undefined ? [] : [open])].some(
+    ({ parts: own }) => own.length > 0,
+  );
+  return faultsOf([
+    [type === undefined || (type === 'VOD' && hasEnd), `H17 PLAYLIST-TYPE ${type ?? ''}`],
+    [!hasEnd || open === undefined, 'U06 an ended playlist has an open segment'],
+    [!isIframesOnly || (!hasParts && hints.length === 0), 'V13 parts in an I-frame playlist'],
+    ...segments.map((segment): [boolean, string] => [
+      !isIframesOnly || segment.isGap || /^\d+@\d+$/.test(segment.byteRange ?? ''),
+      `V13 ${segment.msn} has no byte range`,
+    ]),
+  ]);
+}
+
+function serverControl(playlist: MediaPlaylist): string[] {
+  const { serverControl: control, partTarget, targetDuration } = playlist;
+  if (playlist.isIframesOnly || playlist.type === 'VOD') {
+    return [];
+  }
   const seconds = (name: string): number => Number(control.get(name) ?? Number.NaN);
   const skipUntil = seconds('CAN-SKIP-UNTIL');
   return faultsOf([
@@ -158,7 +206,10 @@ function tail(playlist: MediaPlaylist): string[] {
   const newest = newestPart(playlist);
   return [
     ...faultsOf([
-      [partHints.length === (hasEnd ? 0 : 1), `H13 ${partHints.length} hints of a part`],
+      [
+        partHints.length === (hasEnd || playlist.isIframesOnly ? 0 : 1),
+        `H13 ${partHints.length} hints of a part`,
+      ],
       [
         partHints.every(({ uri }) => !published.includes(uri)),
         'H13 hints a part that is published',

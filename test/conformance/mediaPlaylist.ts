@@ -23,6 +23,8 @@ export type PlaylistSegment = {
   readonly mapUri: string | undefined;
   /** EXT-X-PROGRAM-DATE-TIME as it is written. */
   readonly dateTime: string | undefined;
+  /** EXT-X-BYTERANGE as it is written. */
+  readonly byteRange: string | undefined;
   readonly parts: readonly PlaylistPart[];
 };
 
@@ -44,6 +46,11 @@ export type MediaPlaylist = {
     readonly lastPart: number;
   }[];
   readonly hasEnd: boolean;
+  /** EXT-X-PLAYLIST-TYPE. */
+  readonly type: string | undefined;
+  readonly isIframesOnly: boolean;
+  /** SKIPPED-SEGMENTS of a delta update; 0 in a full playlist. */
+  readonly skipped: number;
   readonly faults: readonly string[];
 };
 
@@ -56,6 +63,7 @@ const ONCE = new Set([
   'EXT-X-SERVER-CONTROL',
   'EXT-X-PART-INF',
   'EXT-X-PLAYLIST-TYPE',
+  'EXT-X-I-FRAMES-ONLY',
   'EXT-X-SKIP',
   'EXT-X-ENDLIST',
 ]);
@@ -72,12 +80,42 @@ type Draft = {
   duration: number | undefined;
   isGap: boolean;
   dateTime: string | undefined;
+  byteRange: string | undefined;
   parts: PlaylistPart[];
 };
 
-/** Reads a full (not delta) media playlist; never throws. */
+/** Reads a media playlist as it is written, a delta update with what it lists alone; never throws. */
 export function parseMediaPlaylist(text: string): MediaPlaylist {
   return new Reader(text).read();
+}
+
+/**
+ * What a client holds after a delta update (§6.2.5.1): the skipped segments are those of its old
+ * copy, and what stood before them there (EXT-X-MAP, discontinuities) still holds after them.
+ */
+export function mergeDelta(old: MediaPlaylist, delta: MediaPlaylist): MediaPlaylist {
+  const { mediaSequence, skipped } = delta;
+  const kept = old.segments.filter(
+    ({ msn }) => msn >= mediaSequence && msn < mediaSequence + skipped,
+  );
+  const last = kept.at(-1);
+  if (last === undefined) {
+    return delta;
+  }
+  const after = (segment: PlaylistSegment): PlaylistSegment => ({
+    ...segment,
+    mapUri: segment.mapUri ?? last.mapUri,
+    discontinuity: segment.discontinuity - delta.discontinuitySequence + last.discontinuity,
+  });
+  return {
+    ...delta,
+    segments: [...kept, ...delta.segments.map(after)],
+    open: delta.open === undefined ? undefined : after(delta.open),
+    faults: [
+      ...delta.faults,
+      ...(kept.length === skipped ? [] : ['4.4.5.2 skips segments that were never listed']),
+    ],
+  };
 }
 
 /** Where a playlist stands: its newest part, as a client would ask for the next. */
@@ -153,6 +191,9 @@ class Reader {
       hints: this.#hints,
       reports: this.#reports,
       hasEnd: this.#once.has('EXT-X-ENDLIST'),
+      type: this.#once.get('EXT-X-PLAYLIST-TYPE'),
+      isIframesOnly: this.#once.has('EXT-X-I-FRAMES-ONLY'),
+      skipped: this.#skipped(),
       faults: this.#faults,
     };
   }
@@ -178,6 +219,9 @@ class Reader {
         break;
       case 'EXT-X-PROGRAM-DATE-TIME':
         this.#draft.dateTime = value;
+        break;
+      case 'EXT-X-BYTERANGE':
+        this.#draft.byteRange = value;
         break;
       case 'EXT-X-PART':
         this.#draft.parts.push(this.#part(this.#attributes(value)));
@@ -239,12 +283,19 @@ class Reader {
   #close(uri: string | undefined): PlaylistSegment {
     const first = this.#number('EXT-X-DISCONTINUITY-SEQUENCE');
     return {
-      msn: this.#number('EXT-X-MEDIA-SEQUENCE') + this.#segments.length,
+      msn: this.#number('EXT-X-MEDIA-SEQUENCE') + this.#skipped() + this.#segments.length,
       uri,
       ...this.#draft,
       discontinuity: (Number.isNaN(first) ? 0 : first) + this.#discontinuities,
       mapUri: this.#mapUri,
     };
+  }
+
+  #skipped(): number {
+    const list = this.#once.get('EXT-X-SKIP');
+    return list === undefined
+      ? 0
+      : Number(this.#attributes(list).get('SKIPPED-SEGMENTS') ?? Number.NaN);
   }
 
   #number(name: string): number {
@@ -258,5 +309,11 @@ class Reader {
 }
 
 function emptyDraft(): Draft {
-  return { duration: undefined, isGap: false, dateTime: undefined, parts: [] };
+  return {
+    duration: undefined,
+    isGap: false,
+    dateTime: undefined,
+    byteRange: undefined,
+    parts: [],
+  };
 }
