@@ -83,7 +83,7 @@ async function build(
   const encoder = await probeEncoder(config.worker, area('worker'));
 
   const deps = { metrics, clock, directory, board: directory, internalToken };
-  const origin = stack.push(createOrigin({ ...deps, logger: area('origin') }, config.origin));
+  const origin = stack.push(await createOrigin({ ...deps, logger: area('origin') }, config.origin));
   const ingest = stack.push(
     createIngest({ ...deps, logger: area('ingest'), internalBaseUrl: internalUrl }, config.ingest),
   );

@@ -43,6 +43,30 @@ export const originConfigSchema = z.strictObject({
     .max(268_435_456)
     .default(16_777_216)
     .describe('Largest box that a publish may send (bytes).'),
+  dvr: z
+    .strictObject({
+      isEnabled: z
+        .boolean()
+        .default(true)
+        .describe('Keeps media on disk: rewind, recordings, and a restart without a hole.'),
+      windowMs: z
+        .int()
+        .min(60_000)
+        .max(86_400_000)
+        .default(7_200_000)
+        .describe('How far back viewers may rewind (ms), while maxBytes allows it.'),
+      maxBytes: z
+        .int()
+        .min(10_485_760)
+        .default(21_474_836_480)
+        .describe('Media kept on disk, of all broadcasts together (bytes); the oldest goes first.'),
+      retentionMs: z
+        .int()
+        .min(60_000)
+        .default(86_400_000)
+        .describe('How long media is kept (ms): recordings from the end of their broadcast on.'),
+    })
+    .prefault({}),
 });
 
 /** Parsed configuration of the origin. */

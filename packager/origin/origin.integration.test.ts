@@ -43,7 +43,7 @@ afterEach(async () => {
 });
 
 async function start(config: Record<string, number> = {}): Promise<void> {
-  origin = createOrigin(
+  origin = await createOrigin(
     {
       logger: silentLogger,
       metrics: {

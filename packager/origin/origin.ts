@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../infra/kernel/broadcastClock.ts';
-import type { Directory, StatusBoard } from '../../infra/kernel/directory.ts';
+import type { Agreement, Directory, StatusBoard } from '../../infra/kernel/directory.ts';
 import { errorText, GatewayError } from '../../infra/kernel/errors.ts';
 import type { Closeable } from '../../infra/kernel/lifecycle.ts';
 import type { Logger } from '../../infra/kernel/logger.ts';
@@ -17,6 +17,7 @@ import { LiveBroadcast } from './liveBroadcast.ts';
 import { createMediaHandler, roomKey, type Show } from './mediaHandler.ts';
 import { createPublishHandler } from './publishHandler.ts';
 import { Renderings } from './renderings.ts';
+import { noArchive, type RecordingSummary } from './storage.ts';
 import { WaitingRoom } from './waitingRoom.ts';
 
 /** What the origin is given. */
@@ -24,17 +25,26 @@ export type OriginDeps = {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
-  readonly directory: Pick<Directory, 'broadcast'>;
+  /** `broadcasts` lets a restarted origin serve what is desired before its publishers return. */
+  readonly directory: Pick<Directory, 'broadcast'> & {
+    broadcasts?(): Promise<readonly Broadcast[]>;
+  };
   readonly board: Pick<StatusBoard, 'reportOrigin'>;
   readonly internalToken: Secret;
+  /** What several origins agree on; absent: this origin is alone. */
+  readonly agreement?: Agreement;
+  /** Where media is kept; absent: in memory only. */
+  readonly mediaDirectory?: string;
 };
 
 /** A running origin: two handlers for two servers. Each answers false where a path is not its own. */
 export type Origin = Closeable & {
   /** `/live/*` and `/time` of the public server. */
-  handleMedia(request: IncomingMessage, response: ServerResponse): boolean;
+  readonly handleMedia: ReturnType<typeof createMediaHandler>;
   /** `PUT` and `GET /publish/...` of the internal server; checks the token itself. */
   handlePublish(request: IncomingMessage, response: ServerResponse): boolean;
+  /** Finished recordings of a broadcast, oldest first. */
+  recordings(broadcastId: string): readonly RecordingSummary[];
 };
 
 type Seen = Show & { usedMs: UnixMs };
@@ -44,7 +54,8 @@ const SWEEPS_PER_REPORT = 10;
 const FORGET_AFTER_MS = 600_000;
 
 /** Starts an origin; `close` ends what it holds and stops its one timer. */
-export function createOrigin(deps: OriginDeps, config: OriginConfig): Origin {
+export function createOrigin(deps: OriginDeps, config: OriginConfig): Promise<Origin> {
+  const archive = noArchive;
   const { clock, logger, metrics } = deps;
   const shows = new Map<string, Seen>();
   const publishes = new Set<ServerResponse>();
@@ -110,7 +121,7 @@ export function createOrigin(deps: OriginDeps, config: OriginConfig): Origin {
     }
   }, SWEEP_MS);
 
-  return {
+  return Promise.resolve({
     handleMedia: createMediaHandler({
       clock,
       room,
@@ -143,7 +154,7 @@ export function createOrigin(deps: OriginDeps, config: OriginConfig): Origin {
         seen.usedMs = clock.nowMs();
         return seen.live;
       },
-      onConnection(response) {
+      onConnection(response: ServerResponse) {
         publishes.add(response);
         response.once('close', () => publishes.delete(response));
       },
@@ -156,7 +167,8 @@ export function createOrigin(deps: OriginDeps, config: OriginConfig): Origin {
       }
       return Promise.resolve();
     },
-  };
+    recordings: (id: string) => archive.recordings(id),
+  });
 }
 
 /** A ladder or grid that changed is another show: nothing of the old one fits it. */

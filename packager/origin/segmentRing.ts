@@ -4,10 +4,12 @@
  */
 import type { Ticks } from '../../infra/kernel/time.ts';
 import { ticks } from '../../infra/kernel/time.ts';
-import { chunk, type TrackInit } from '../cmaf/index.ts';
-import type { PartEntry, SegmentEntry } from '../playlists/model.ts';
+import { BoxSplitter, chunk, concatBytes, parseFragment, type TrackInit } from '../cmaf/index.ts';
+import type { ByteRange, PartEntry, SegmentEntry } from '../playlists/model.ts';
 import type { CutEvent } from './cutter.ts';
 import { fillerSegment } from './filler.ts';
+import type { PublisherIdentity } from './follow.ts';
+import type { RestoredSegment, SegmentRecord } from './storage.ts';
 
 /** The header of a track and the name that its hash gives it. */
 export type TrackHeader = {
@@ -36,15 +38,24 @@ export type StoredSegment = {
   isClosed: boolean;
   /** Known when closed. */
   duration: Ticks;
+  /** Length of `chunks`. */
+  bytes: number;
+  /** From the first byte to the end of the first sync sample, where that is the first sample (video). */
+  iframe?: ByteRange;
   /** Made when first asked for; of a closed segment only. */
   etag?: string;
+  /** See `wholeSegment`. */
+  whole?: Uint8Array;
 };
+
+// Above the chunks that any grid has (3 s of 20 ms), so that numbers of a track only grow. A function
+// of the timeline: the same samples give the same bytes on any origin, also after a restart.
+const SEQUENCE_NUMBERS_PER_SEGMENT = 256;
 
 /** Bounded by segment count; see `StoredSegment`. */
 export class SegmentRing {
   readonly #capacity: number;
   readonly #segments: StoredSegment[] = [];
-  #sequenceNumber = 0;
   #heldPicture: { readonly headerUri: string; readonly data: Uint8Array } | undefined;
 
   constructor(capacity: number) {
@@ -89,6 +100,31 @@ export class SegmentRing {
     }
   }
 
+  /**
+   * Takes up a segment that the archive kept, newer than all that are here.
+   *
+   * @param header of its era: the last picture is held on to, should a filler need it
+   */
+  restore({ record, chunks }: RestoredSegment, header: TrackHeader, isClosed: boolean): void {
+    const { msn, start, era, isGap, duration } = record;
+    const segment = this.#add({ msn, start, era, isGap });
+    // Closed segments come as one slice: their parts are cut out of it by length.
+    const slices = isClosed && record.parts.length > 0 ? slicesOf(chunks, record) : chunks;
+    segment.chunks.push(...slices);
+    segment.bytes = byteLengthOf(slices);
+    segment.parts.push(...storedParts(record, slices));
+    segment.duration = duration;
+    segment.isClosed = isClosed;
+    if (record.iframe !== undefined) {
+      segment.iframe = record.iframe;
+    }
+    const picture =
+      header.init.kind === 'video' && !isGap ? firstPicture(slices, header) : undefined;
+    if (picture !== undefined) {
+      this.#heldPicture = { headerUri: header.uri, data: picture };
+    }
+  }
+
   #add(fields: Pick<StoredSegment, 'msn' | 'start' | 'era' | 'isGap'>): StoredSegment {
     const segment: StoredSegment = {
       ...fields,
@@ -96,6 +132,7 @@ export class SegmentRing {
       chunks: [],
       isClosed: false,
       duration: ticks(0),
+      bytes: 0,
     };
     this.#segments.push(segment);
     while (this.#segments.length > this.#capacity) {
@@ -114,6 +151,7 @@ export class SegmentRing {
     );
     if (filler !== undefined) {
       segment.chunks.push(filler);
+      segment.bytes = filler.length;
     }
     segment.duration = event.duration;
     segment.isClosed = true;
@@ -124,17 +162,26 @@ export class SegmentRing {
     if (segment === undefined) {
       return;
     }
-    this.#sequenceNumber += 1;
-    segment.chunks.push(
-      chunk(event.samples, {
-        trackId: header.init.trackId,
-        sequenceNumber: this.#sequenceNumber,
-        isSegmentStart: segment.chunks.length === 0,
-      }),
-    );
-    const sync = header.init.kind === 'video' ? event.samples.find((s) => s.isSync) : undefined;
+    const index = segment.chunks.length;
+    const { samples } = event;
+    const bytes = chunk(samples, {
+      trackId: header.init.trackId,
+      sequenceNumber: (segment.msn * SEQUENCE_NUMBERS_PER_SEGMENT + index) % 2 ** 32,
+      isSegmentStart: index === 0,
+    });
+    segment.chunks.push(bytes);
+    segment.bytes += bytes.length;
+    if (header.init.kind !== 'video') {
+      return;
+    }
+    const sync = samples.find((sample) => sample.isSync);
     if (sync !== undefined) {
       this.#heldPicture = { headerUri: header.uri, data: new Uint8Array(sync.data) };
+    }
+    if (index === 0 && samples[0] === sync) {
+      // The mdat is the last box: what follows the first sample is the other samples.
+      const others = byteLengthOf(samples.slice(1).map(({ data }) => data));
+      segment.iframe = { offset: 0, length: bytes.length - others };
     }
   }
 
@@ -164,6 +211,26 @@ export function partChunks(segment: StoredSegment, part: StoredPart): readonly U
   return segment.chunks.slice(part.firstChunk, part.endChunk);
 }
 
+/**
+ * A closed segment as one slice, made when first asked for; its chunks become views of it, so that
+ * the bytes are held once. Undefined while it grows.
+ */
+export function wholeSegment(segment: StoredSegment): Uint8Array | undefined {
+  if (!segment.isClosed) {
+    return undefined;
+  }
+  if (segment.whole === undefined) {
+    const whole = segment.chunks.length === 1 ? segment.chunks[0] : concatBytes(segment.chunks);
+    segment.whole = whole ?? new Uint8Array();
+    let offset = 0;
+    for (const [index, { length }] of segment.chunks.entries()) {
+      segment.chunks[index] = segment.whole.subarray(offset, offset + length);
+      offset += length;
+    }
+  }
+  return segment.whole;
+}
+
 /** A segment as playlists are told of it; an open one with the parts that are complete. */
 export function segmentEntry(segment: StoredSegment): SegmentEntry {
   return {
@@ -178,9 +245,78 @@ export function segmentEntry(segment: StoredSegment): SegmentEntry {
       isGap,
     })),
     era: segment.era,
+    ...(segment.isClosed && !segment.isGap ? { bytes: segment.bytes } : {}),
+    ...(segment.iframe === undefined ? {} : { iframe: segment.iframe }),
+  };
+}
+
+/** A segment as the archive is told of it. */
+export function segmentRecord(
+  segment: StoredSegment,
+  initUri: string,
+  publisher: PublisherIdentity | undefined,
+): SegmentRecord {
+  return {
+    ...segmentEntry(segment),
+    bytes: segment.bytes,
+    parts: segment.parts.map((part) => ({
+      index: part.index,
+      duration: part.duration,
+      isIndependent: part.isIndependent,
+      isGap: part.isGap,
+      bytes: byteLengthOf(partChunks(segment, part)),
+    })),
+    initUri,
+    publisher:
+      publisher === undefined || segment.isGap
+        ? undefined
+        : { slot: publisher.slot, epoch: publisher.epoch },
   };
 }
 
 function lengthOf(parts: readonly PartEntry[]): Ticks {
   return ticks(parts.reduce((sum, part) => sum + part.duration, 0));
+}
+
+function byteLengthOf(slices: readonly Uint8Array[]): number {
+  return slices.reduce((sum, { length }) => sum + length, 0);
+}
+
+function slicesOf(chunks: readonly Uint8Array[], { parts }: SegmentRecord): Uint8Array[] {
+  const whole = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : concatBytes(chunks);
+  const slices: Uint8Array[] = [];
+  let offset = 0;
+  for (const { bytes } of parts) {
+    if (bytes > 0) {
+      slices.push(whole.subarray(offset, offset + bytes));
+      offset += bytes;
+    }
+  }
+  return offset < whole.length ? [...slices, whole.subarray(offset)] : slices;
+}
+
+/** Parts are whole rows of chunks: which, their lengths say. */
+function storedParts({ parts }: SegmentRecord, chunks: readonly Uint8Array[]): StoredPart[] {
+  let next = 0;
+  return parts.map(({ bytes, ...part }) => {
+    const firstChunk = next;
+    for (let left = bytes; left > 0 && next < chunks.length; next += 1) {
+      left -= chunks[next]?.length ?? 0;
+    }
+    return { ...part, firstChunk, endChunk: next };
+  });
+}
+
+function firstPicture(
+  chunks: readonly Uint8Array[],
+  { init }: TrackHeader,
+): Uint8Array | undefined {
+  const [first] = chunks;
+  const boxes = first === undefined ? [] : new BoxSplitter().push(first);
+  const at = boxes.findIndex(({ type }) => type === 'moof');
+  const moof = boxes[at];
+  const mdat = boxes[at + 1];
+  const samples = moof === undefined || mdat === undefined ? [] : parseFragment(moof, mdat, init);
+  const sync = samples.find((sample) => sample.isSync);
+  return sync === undefined ? undefined : new Uint8Array(sync.data);
 }
