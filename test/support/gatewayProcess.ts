@@ -40,6 +40,11 @@ export type GatewayProcess = {
   untilLive(id: string, timeoutMs: number): Promise<BroadcastAnswer>;
   /** Every living process below the gateway: pid and command line. */
   descendants(): Promise<{ readonly pid: number; readonly command: string }[]>;
+  /**
+   * Kills the gateway as a fault would (SIGKILL, nobody is told, what is below it is left to itself)
+   * and starts it again on the same ports and data; resolves once it says that it is up.
+   */
+  killAndRestart(): Promise<void>;
   /** Sends a signal and waits for the end; the exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 };
@@ -52,13 +57,11 @@ export async function startGatewayProcess(options: {
   const [http, internal, streamers] = await freePorts();
   const directory = await mkdtemp(join(tmpdir(), 'gs-'));
   const internalToken = 'test-token-of-this-run';
-  const child = spawn(
-    process.execPath,
-    [BIN, 'start', '--json', ...(options.isDemo ? ['--demo'] : [])],
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        ...process.env,
+  const log: string[] = [];
+  const launch = (): Launched =>
+    launchGateway(
+      options.isDemo ? ['--demo'] : [],
+      {
         GRANDSTAND_DATA_DIR: directory,
         GRANDSTAND_HTTP_LISTEN: `127.0.0.1:${http}`,
         GRANDSTAND_INTERNAL_LISTEN: `127.0.0.1:${internal}`,
@@ -66,31 +69,21 @@ export async function startGatewayProcess(options: {
         GRANDSTAND_SIGNALLING_STREAMERS_PORT: String(streamers),
         ...options.environment,
       },
-    },
-  );
+      log,
+    );
+  let running = launch();
+  const orphans: number[] = [];
   // A test that fails before its clean-up must not leave a gateway behind.
-  process.once('exit', () => child.kill('SIGTERM'));
-  const log: string[] = [];
-  createInterface({ input: child.stderr }).on('line', (line) => {
-    log.push(line);
-    log.splice(0, Math.max(0, log.length - 500));
-  });
-  let isUp = false;
-  createInterface({ input: child.stdout }).on('line', () => {
-    isUp = true;
-  });
-  const exited = new Promise<number | null>((resolve) => {
-    child.once('exit', (code) => {
-      resolve(code);
-    });
-  });
+  process.once('exit', () => running.child.kill('SIGTERM'));
   const url = `http://127.0.0.1:${http}`;
   const gateway: GatewayProcess = {
     url,
     streamerUrl: `ws://127.0.0.1:${streamers}`,
     internalUrl: `http://127.0.0.1:${internal}`,
     internalToken,
-    process: child,
+    get process() {
+      return running.child;
+    },
     log,
     async broadcast(id) {
       const response = await fetch(`${url}/api/v1/broadcasts/${id}`);
@@ -110,8 +103,17 @@ export async function startGatewayProcess(options: {
       });
     },
     // Never a default pid: below 0 lies every process of the machine.
-    descendants: async () => (child.pid === undefined ? [] : descendantsOf(child.pid)),
+    descendants: async () =>
+      running.child.pid === undefined ? [] : descendantsOf(running.child.pid),
+    async killAndRestart() {
+      orphans.push(...(await gateway.descendants()).map(({ pid }) => pid));
+      running.child.kill('SIGKILL');
+      await running.exited;
+      running = launch();
+      await untilUp(running, log);
+    },
     async stop(signal = 'SIGINT') {
+      const { child, exited } = running;
       // A killed gateway cannot close its children; one that was asked closes them itself.
       let below = signal === 'SIGKILL' ? await gateway.descendants() : [];
       child.kill(signal);
@@ -123,7 +125,7 @@ export async function startGatewayProcess(options: {
       }, STOP_MS);
       const code = await exited;
       clearTimeout(deadline);
-      for (const { pid } of below) {
+      for (const pid of [...below.map(({ pid: own }) => own), ...(await ours(orphans))]) {
         killIfAlive(pid);
       }
       await rm(directory, { recursive: true, force: true });
@@ -131,15 +133,68 @@ export async function startGatewayProcess(options: {
     },
   };
   try {
-    const isGone = exited.then((code) => {
-      throw new Error(`it has exited with ${code}`);
-    });
-    await Promise.race([until('the gateway is up', START_MS, () => isUp), isGone]);
+    await untilUp(running, log);
   } catch (error) {
     await gateway.stop('SIGKILL');
-    throw new Error(`the gateway did not start:\n${log.join('\n')}`, { cause: error });
+    throw error;
   }
   return gateway;
+}
+
+type Launched = {
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | null>;
+  isUp: boolean;
+};
+
+function launchGateway(
+  flags: readonly string[],
+  environment: Readonly<Record<string, string>>,
+  log: string[],
+): Launched {
+  const child = spawn(process.execPath, [BIN, 'start', '--json', ...flags], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment },
+  });
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    log.push(line);
+    log.splice(0, Math.max(0, log.length - 500));
+  });
+  const exited = new Promise<number | null>((resolve) => {
+    child.once('exit', (code) => {
+      resolve(code);
+    });
+  });
+  const launched: Launched = { child, exited, isUp: false };
+  createInterface({ input: child.stdout }).on('line', () => {
+    launched.isUp = true;
+  });
+  return launched;
+}
+
+async function untilUp(launched: Launched, log: readonly string[]): Promise<void> {
+  try {
+    const isGone = launched.exited.then((code) => {
+      throw new Error(`it has exited with ${code}`);
+    });
+    await Promise.race([until('the gateway is up', START_MS, () => launched.isUp), isGone]);
+  } catch (error) {
+    throw new Error(`the gateway did not start:\n${log.join('\n')}`, { cause: error });
+  }
+}
+
+/** Of `pids` those that nobody owns any more: a pid may have been given to another process since. */
+async function ours(pids: readonly number[]): Promise<number[]> {
+  const commands = await Promise.all(
+    pids.map(async (pid) => ({
+      pid,
+      command: await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''),
+      parent: /\) \S (\d+)/.exec(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''))?.[1],
+    })),
+  );
+  return commands
+    .filter(({ command, parent }) => parent === '1' && /redis-server|ffmpeg|demo/.test(command))
+    .map(({ pid }) => pid);
 }
 
 function killIfAlive(pid: number): void {
