@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME`: what the gateway costs and how it plays, measured on this machine. */
 import { benchLibwebrtc } from './libwebrtc.ts';
+import { benchOrigin } from './origin.ts';
 import { benchPipeline } from './pipeline.ts';
 import { benchSync } from './sync.ts';
 import { benchWatch } from './watch.ts';
@@ -9,6 +10,7 @@ const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void
   watch: benchWatch,
   libwebrtc: benchLibwebrtc,
   sync: benchSync,
+  origin: benchOrigin,
 };
 
 const [name = '', ...args] = process.argv.slice(2);
