@@ -127,6 +127,54 @@ export class Cutter {
     this.#place ??= { msn, part: 0 };
   }
 
+  /**
+   * Goes on where another process left off: everything before segment `msn` is complete, `frontier`
+   * is the end of its newest sample and `phase` the start of one.
+   */
+  resume(msn: number, frontier: Ticks, phase: Ticks): void {
+    this.#place = { msn, part: 0 };
+    this.#frontier = frontier;
+    this.#phase = phase % this.#options.sampleTicks;
+    this.#isSegmentOpen = false;
+    this.#chunk = [];
+    this.#chunkIndex = -1;
+    this.#partBegin = undefined;
+    this.#isPartWhole = true;
+    this.#isPartIndependent = false;
+  }
+
+  /** Ends the chunk that is being collected, as it stands. */
+  flush(): CutEvent[] {
+    const events: CutEvent[] = [];
+    this.#flushChunk(events);
+    return events;
+  }
+
+  /** The end of the broadcast: the last part and segment are as long as what they hold. */
+  end(): CutEvent[] {
+    const events: CutEvent[] = [];
+    const place = this.#place;
+    if (place === undefined || !this.#isSegmentOpen) {
+      return events;
+    }
+    this.#flushChunk(events);
+    if (this.#partBegin !== undefined) {
+      events.push({
+        kind: 'part',
+        msn: place.msn,
+        index: place.part,
+        duration: ticks((this.#frontier ?? this.#partBegin) - this.#partBegin),
+        isIndependent: this.#isPartIndependent,
+        isGap: false,
+      });
+    }
+    events.push({ kind: 'close', msn: place.msn });
+    this.#isSegmentOpen = false;
+    this.#partBegin = undefined;
+    this.#place = { msn: place.msn + 1, part: 0 };
+    return events;
+  }
+
   #closeReached(position: { msn: number; part: number; chunk: number }, events: CutEvent[]): void {
     const { grid, timescale } = this.#options;
     const segmentStart = gridStart(grid, position.msn, timescale);

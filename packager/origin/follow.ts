@@ -1,6 +1,6 @@
 /**
- * Who is followed (architecture §2): the rule between two publishers of one track. Pure. Agreement
- * between several origins (a claim per segment in Redis) belongs behind this rule, not beside it.
+ * Who is followed (architecture §2): the rules between publishers of one track. Pure; which slot
+ * makes which segment is agreed between origins in claims.ts, and obeyed by `LiveTrack`.
  */
 import { compareEpochs, type Epoch } from '../../infra/kernel/wire.ts';
 
@@ -10,7 +10,8 @@ export type PublisherIdentity = { readonly slot: number; readonly epoch: Epoch }
 /**
  * What a publisher is to the one that is followed:
  * `same` - another connection of it; `newer` - takes over at the first segment boundary that it
- * delivers; `older` - fenced off; `standby` - the other slot, followed only when this one is gone.
+ * delivers; `older` - fenced off; `standby` - the other slot, followed where its claim holds or this
+ * one is gone.
  */
 export type Relation = 'same' | 'newer' | 'older' | 'standby';
 
@@ -21,4 +22,21 @@ export function relationTo(candidate: PublisherIdentity, followed: PublisherIden
   }
   const order = compareEpochs(candidate.epoch, followed.epoch);
   return order === 0 ? 'same' : order > 0 ? 'newer' : 'older';
+}
+
+/** The epochs that were followed, by slot: an older one of a slot stays fenced while it stands by. */
+export class Fences {
+  readonly #newest = new Map<number, Epoch>();
+
+  note({ slot, epoch }: PublisherIdentity): void {
+    const known = this.#newest.get(slot);
+    if (known === undefined || compareEpochs(epoch, known) > 0) {
+      this.#newest.set(slot, epoch);
+    }
+  }
+
+  isFenced({ slot, epoch }: PublisherIdentity): boolean {
+    const known = this.#newest.get(slot);
+    return known !== undefined && compareEpochs(epoch, known) < 0;
+  }
 }

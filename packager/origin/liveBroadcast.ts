@@ -1,22 +1,33 @@
 /**
- * A broadcast while it lives: its tracks in ladder order, the eras of its headers, and the rules
- * between tracks (architecture §2). Pure state: no clock, no sockets; the handlers feed it and read it.
+ * A broadcast while it lives: its tracks, the eras of its headers, its sessions, and the rules
+ * between tracks (architecture §2). State without sockets or timers; the handlers feed it and read
+ * it. What players are told of it is presentation.ts.
  */
-import { createHash } from 'node:crypto';
-import { GatewayError } from '../../infra/kernel/errors.ts';
-import { gridTicks } from '../../infra/kernel/grid.ts';
-import { type UnixMs, unixMsFromTicks } from '../../infra/kernel/time.ts';
 import type { Agreement } from '../../infra/kernel/directory.ts';
+import { GatewayError } from '../../infra/kernel/errors.ts';
+import { type UnixMs, unixMs, unixMsFromTicks } from '../../infra/kernel/time.ts';
 import type { Broadcast, OriginStatus } from '../../infra/kernel/wire.ts';
-import { parseInit, type Sample } from '../cmaf/index.ts';
-import type { Presentation, TrackDescription, TrackWindow } from '../playlists/model.ts';
+import type { Sample } from '../cmaf/index.ts';
+import type { DateRange, Presentation } from '../playlists/model.ts';
+import { SegmentClaims } from './claims.ts';
+import { DateRanges } from './dateRanges.ts';
+import { Eras } from './eras.ts';
 import type { PublisherIdentity } from './follow.ts';
-import { type Change, LiveTrack, type Publisher, type Verdict } from './liveTrack.ts';
-import { segmentEntry, type StoredSegment, type TrackHeader } from './segmentRing.ts';
-import type { Archive, RestoredBroadcast } from './storage.ts';
+import { type Change, LiveTrack, mergeChange, type Verdict } from './liveTrack.ts';
+import {
+  type Depth,
+  present,
+  type PresentationSource,
+  statusOf,
+  type View,
+} from './presentation.ts';
+import type { TrackHeader } from './segmentRing.ts';
+import type { Archive, EraRecord, RestoredBroadcast } from './storage.ts';
+import { trackHeader } from './trackHeader.ts';
+import { Sisters } from './sisters.ts';
+import { newPublisher, type Publisher } from './turns.ts';
 
-/** How much is listed and kept, in segments. */
-export type Depth = { readonly windowSegments: number; readonly ringSegments: number };
+export type { Depth } from './presentation.ts';
 
 /** Told of each track that changed. */
 export type ChangeListener = (trackName: string, change: Exclude<Change, 'none'>) => void;
@@ -25,45 +36,70 @@ export type ChangeListener = (trackName: string, change: Exclude<Change, 'none'>
 export type LiveBroadcastOptions = {
   readonly archive?: Archive;
   readonly agreement?: Agreement;
+  /** The broadcast clock: where a new session begins. */
   readonly nowMs?: () => UnixMs;
   /** What the archive found after a restart. */
-  readonly restored?: RestoredBroadcast;
+  readonly restored?: RestoredBroadcast | undefined;
+  /** How far back the DVR window reaches, in ms; the live window where it is not said. */
+  readonly dvrWindowMs?: number;
 };
 
-type Era = { readonly era: number; readonly firstMsn: number };
-
-// Without its sister tracks a track is not worth showing; past this many segments it is.
-const ALONE_AFTER_SEGMENTS = 3;
-const MAX_ERAS = 64;
+type Built = { readonly version: number; readonly value: Presentation | undefined };
 
 /** See the file header. `version` grows whenever a playlist would read differently. */
 export class LiveBroadcast {
   readonly broadcast: Broadcast;
+  /** Resolves when what other origins agreed on before is known; await it before the first publish. */
+  readonly ready: Promise<void>;
   readonly #depth: Depth;
   readonly #onChange: ChangeListener;
+  readonly #options: LiveBroadcastOptions;
+  readonly #eras: Eras;
+  readonly #claims: SegmentClaims;
+  readonly #dateRanges = new DateRanges();
   readonly #tracks = new Map<string, LiveTrack>();
-  #eras: Era[] = [{ era: 0, firstMsn: 0 }];
-  readonly #late = new Map<LiveTrack, { readonly msn: number; readonly sinceMs: UnixMs }>();
+  readonly #sisters: Sisters;
+  /** Tracks that came when others were shown already, with the era that they are shown from. */
+  readonly #joining = new Map<string, number>();
+  readonly #onEra = new Map<Publisher, (firstMsn: number) => void>();
+  readonly #built = new Map<View, Built>();
   #version = 0;
-  #presentation: { readonly version: number; readonly value: Presentation | undefined } | undefined;
+  #firstMsn = 0;
+  #isEnded = false;
 
   constructor(
     broadcast: Broadcast,
     depth: Depth,
     onChange: ChangeListener,
-    _options: LiveBroadcastOptions = {},
+    options: LiveBroadcastOptions = {},
   ) {
+    const { agreement, archive, restored } = options;
     this.broadcast = broadcast;
     this.#depth = depth;
     this.#onChange = onChange;
+    this.#options = options;
+    this.#eras = new Eras({
+      broadcastId: broadcast.id,
+      agreement,
+      archive,
+      restored: restored?.eras ?? [],
+      onAgreed: (era) => {
+        this.#agreed(era);
+      },
+    });
+    this.#sisters = new Sisters(broadcast.grid.partMs, () => [...this.#tracks.values()]);
+    this.#claims = this.#newClaims();
+    this.#restore(restored);
+    this.ready = this.#eras.load();
   }
 
   get version(): number {
     return this.#version;
   }
 
-  track(name: string): LiveTrack | undefined {
-    return this.#tracks.get(name);
+  /** ENDLIST is out; publishes are refused until `start`. */
+  get isEnded(): boolean {
+    return this.#isEnded;
   }
 
   /** Gap segments listed so far on all tracks. */
@@ -71,49 +107,84 @@ export class LiveBroadcast {
     return [...this.#tracks.values()].reduce((sum, track) => sum + track.gapSegments, 0);
   }
 
+  /** Segments that were not made by one slot alone, as it was agreed. */
+  get splitSegments(): number {
+    return this.#claims.splitSegments;
+  }
+
+  /** The newest of them, by segment: `{slot, dts}` as all origins have recorded it. */
+  get splits(): ReadonlyMap<number, string> {
+    return this.#claims.splits;
+  }
+
+  track(name: string): LiveTrack | undefined {
+    return this.#tracks.get(name);
+  }
+
   /**
    * Registers a connection that publishes track `name` behind header `bytes`.
    *
    * @throws GatewayError `bad_init` (not of this track, or off the grid) or `fenced` (older than who
-   *   is followed, or another header in the same epoch)
+   *   is followed, another header in the same epoch, or the broadcast has ended)
    */
   addPublisher(name: string, identity: PublisherIdentity, bytes: Uint8Array): Publisher {
-    const header = this.#headerOf(name, bytes);
-    const track = this.#tracks.get(name) ?? this.#addTrack(name, header);
-    if (track.isFenced(identity)) {
+    this.#checkIsOn();
+    const header = trackHeader(name, bytes, this.broadcast.grid);
+    const known = this.#tracks.get(name);
+    if (known?.isFenced(identity) === true) {
       throw new GatewayError('fenced', 'a newer publisher is followed', { subject: name });
     }
-    if (header.init.timescale !== track.timescale) {
-      throw new GatewayError('bad_init', `timescale ${track.timescale} is fixed for life`, {
+    if (known !== undefined && header.init.timescale !== known.timescale) {
+      throw new GatewayError('bad_init', `timescale ${known.timescale} is fixed for life`, {
         subject: name,
       });
     }
+    const publisher = newPublisher(identity, header);
+    const track = known ?? this.#addTrack(name, header, publisher);
     const { followed } = track;
-    const isChanged = followed !== undefined && followed.header.uri !== header.uri;
-    if (isChanged && (followed.slot !== identity.slot || isSameEpoch(followed, identity))) {
-      throw new GatewayError('fenced', 'another init segment needs a higher epoch', {
-        subject: name,
-      });
+    if (followed !== undefined && followed.header.uri !== header.uri) {
+      const isOther = followed.slot !== identity.slot && !followed.isGone;
+      if (isOther || isSamePublisher(followed, identity)) {
+        throw new GatewayError('fenced', 'another init segment needs a higher epoch', {
+          subject: name,
+        });
+      }
+      publisher.fromMsn = this.#openEra(track, publisher);
     }
-    const fromMsn = isChanged ? this.#openEra(track) : 0;
-    return { ...identity, header, fromMsn, isGone: false };
+    this.#claims.noteSlot(identity.slot);
+    track.join(publisher);
+    return publisher;
   }
 
   /** Offers samples of `publisher` in decode order; `fenced` as soon as one is. */
   publish(name: string, publisher: Publisher, samples: readonly Sample[]): Verdict {
     const track = this.#tracks.get(name);
+    if (track === undefined || this.#isEnded) {
+      return this.#isEnded ? 'fenced' : 'dropped';
+    }
+    const resumedMs = this.#holdAfter(track, samples[0]);
     let verdict: Verdict = 'dropped';
     let change: Change = 'none';
-    for (const sample of track === undefined ? [] : samples) {
-      const outcome = track?.offer(publisher, sample) ?? { verdict: 'dropped', change: 'none' };
+    for (const sample of samples) {
+      const outcome = track.offer(publisher, sample);
       verdict = outcome.verdict;
       change = mergeChange(change, outcome.change);
       if (verdict === 'fenced') {
         break;
       }
     }
+    if ((track.frontierMs ?? 0) >= resumedMs) {
+      this.#sisters.hold(resumedMs);
+    }
     this.#announce(name, change);
     return verdict;
+  }
+
+  /** A connection of track `name` has ended: whoever stands by goes on. */
+  leave(name: string, publisher: Publisher): void {
+    publisher.isGone = true;
+    this.#onEra.delete(publisher);
+    this.#announce(name, this.#tracks.get(name)?.pump() ?? 'none');
   }
 
   /**
@@ -121,101 +192,162 @@ export class LiveBroadcast {
    * would punish tracks whose connections catch up one after the other. Called a few times a second.
    */
   giveUpOnLateTracks(nowMs: UnixMs): void {
-    const tracks = [...this.#tracks.values()];
-    const lead = Math.max(0, ...tracks.map((track) => track.frontierMsn ?? 0));
-    for (const track of tracks) {
-      const msn = track.frontierMsn ?? lead;
-      const late = this.#late.get(track);
-      if (track.followed === undefined || msn + 2 > lead) {
-        this.#late.delete(track);
-      } else if (late?.msn !== msn) {
-        this.#late.set(track, { msn, sinceMs: nowMs });
-      } else if (nowMs - late.sinceMs >= this.broadcast.grid.partMs) {
-        this.#late.delete(track);
-        this.#announce(track.name, track.giveUpBefore(lead - 1));
+    if (this.#isEnded) {
+      return;
+    }
+    const { leadMsn } = this.#sisters;
+    for (const track of this.#sisters.late(nowMs)) {
+      this.#announce(track.name, track.giveUpBefore(leadMsn - 1));
+    }
+    const released = this.#sisters.release(nowMs);
+    if (released === 'overdue') {
+      for (const track of this.#tracks.values()) {
+        track.giveUpBefore(leadMsn);
       }
+    }
+    if (released !== undefined) {
+      this.#announceAll();
     }
   }
 
   /** What players are told; undefined until there is something for them to play. */
-  presentation(_view: 'live' | 'dvr' = 'live'): Presentation | undefined {
-    if (this.#presentation?.version !== this.#version) {
-      this.#presentation = { version: this.#version, value: this.#present() };
+  presentation(view: View = 'live'): Presentation | undefined {
+    const built = this.#built.get(view);
+    if (built !== undefined && built.version === this.#version) {
+      return built.value;
     }
-    return this.#presentation.value;
+    const value = present({ ...this.#source(), view });
+    this.#built.set(view, { version: this.#version, value });
+    return value;
   }
 
-  /** ENDLIST is out; publishes are refused until `start`. */
-  get isEnded(): boolean {
-    return false;
+  /**
+   * Adds what EXT-X-DATERANGE says; it is listed while it maps to a listed segment.
+   *
+   * @throws GatewayError `bad_request` (not a valid range, or its id was used), `too_busy`
+   */
+  addDateRange(range: DateRange): void {
+    if (this.#dateRanges.add(range)) {
+      this.#announceAll();
+    }
   }
 
-  /** Resolves when what other origins agreed on before is known (at once without `agreement`); await before the first publish. */
-  readonly ready: Promise<void> = Promise.resolve();
-
-  /** Closes what is open and ends the playlists. */
+  /** Closes what is open and ends the playlists; what was kept becomes a recording. */
   end(): void {
-    this.#late.clear();
+    if (this.#isEnded) {
+      return;
+    }
+    this.#sisters.clear();
+    for (const track of this.#tracks.values()) {
+      track.end();
+    }
+    this.#isEnded = true;
+    this.#announceAll();
+    const presentation = this.presentation('dvr');
+    this.presentation('live');
+    if (presentation !== undefined) {
+      this.#options.archive?.end(this.broadcast.id, presentation);
+    }
   }
 
-  /** A new session after an end: a fresh playlist, era + 1. */
+  /** A new session after an end: a fresh playlist, era + 1; numbers go on with UTC. */
   start(): void {
-    this.#late.clear();
+    if (!this.#isEnded) {
+      return;
+    }
+    const free = [...this.#tracks.values()].map((track) => track.firstFreeMsn ?? 0);
+    const nowMs = this.#options.nowMs?.() ?? unixMs(0);
+    this.#firstMsn = Math.max(0, ...free, Math.floor(nowMs / this.broadcast.grid.segmentMs));
+    this.#eras.openSession(this.#firstMsn);
+    this.#tracks.clear();
+    this.#sisters.clear();
+    this.#joining.clear();
+    this.#onEra.clear();
+    this.#isEnded = false;
+    this.#version += 1;
   }
 
   /** What the control plane is told. */
   status(nowMs: UnixMs): OriginStatus {
-    const tracks = this.#inLadderOrder();
-    const newest = tracks.flatMap((track) =>
-      track.frontier === undefined ? [] : [unixMsFromTicks(track.frontier, track.timescale)],
-    );
-    const newestMs = newest.length === 0 ? undefined : Math.min(...newest);
-    const lastMsn = Math.min(...tracks.map((track) => closedSegments(track).at(-1)?.msn ?? -1));
+    return statusOf(this.#source(), nowMs);
+  }
+
+  #source(): Omit<PresentationSource, 'view'> {
+    const { archive, dvrWindowMs = 0 } = this.#options;
     return {
-      ...(lastMsn >= 0 && Number.isFinite(lastMsn) ? { lastMsn } : {}),
-      ...(newestMs === undefined
-        ? {}
-        : { newestMs, publishDelayMs: Math.max(0, nowMs - newestMs) }),
-      tracks: tracks.flatMap((track) => {
-        const description = this.#describe(track);
-        return description === undefined ? [] : [statusOf(description)];
-      }),
+      broadcast: this.broadcast,
+      depth: this.#depth,
+      dvrWindowMs,
+      archive,
+      tracks: this.#inLadderOrder(),
+      eras: this.#eras.list,
+      hiddenEras: new Set(this.#joining.values()),
+      firstMsn: this.#firstMsn,
+      isEnded: this.#isEnded,
+      dateRangesSince: (oldestMs) => this.#dateRanges.since(oldestMs),
     };
   }
 
-  #headerOf(name: string, bytes: Uint8Array): TrackHeader {
-    const init = parseInit(bytes);
-    if ((init.kind === 'video') !== name.startsWith('v')) {
-      throw new GatewayError('bad_init', `${init.kind} in track ${name}`, { subject: name });
+  #restore(restored: RestoredBroadcast | undefined): void {
+    const { grid, startedMs } = this.broadcast;
+    for (const track of restored?.tracks ?? []) {
+      const header = [...track.headers.values()].at(-1);
+      if (header !== undefined) {
+        const live = this.#newTrack(track.name, header);
+        live.restore(track);
+        this.#tracks.set(track.name, live);
+      }
     }
-    const { chunkMs } = this.broadcast.grid;
-    if (
-      !Number.isSafeInteger((chunkMs * init.timescale) / 1000) ||
-      gridTicks(chunkMs, init.timescale) < 1
-    ) {
-      throw new GatewayError('bad_init', `timescale ${init.timescale} does not fit the grid`, {
-        subject: name,
-      });
+    if (restored !== undefined && restored.tracks.length === 0) {
+      // The last session has ended: this is another one.
+      const last = restored.eras.at(-1)?.firstMsn ?? 0;
+      this.#firstMsn = Math.max(last + 1, Math.floor((startedMs ?? 0) / grid.segmentMs));
+      this.#eras.openSession(this.#firstMsn);
     }
-    const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
-    return { uri: `init-${hash}.mp4`, bytes, init };
+    this.#isEnded = restored?.isEnded === true;
   }
 
-  #addTrack(name: string, header: TrackHeader): LiveTrack {
+  #newClaims(): SegmentClaims {
+    return new SegmentClaims({
+      broadcastId: this.broadcast.id,
+      agreement: this.#options.agreement,
+      onAnswer: () => {
+        this.#pumpAll();
+      },
+      frontiers: () =>
+        Object.fromEntries([...this.#tracks].map(([name, track]) => [name, track.frontier ?? 0])),
+    });
+  }
+
+  #newTrack(name: string, header: TrackHeader): LiveTrack {
     const track: LiveTrack = new LiveTrack({
+      broadcastId: this.broadcast.id,
       name,
       header,
       grid: this.broadcast.grid,
       ...this.#depth,
-      eraOf: (msn) => this.#eraOf(msn),
-      openEra: () => this.#openEra(track),
+      archive: this.#options.archive,
+      claims: this.#claims,
+      eraOf: (msn) => this.#eras.eraOf(msn),
+      openEra: (publisher) => this.#openEra(track, publisher),
     });
-    // Sister tracks list the same numbers: a late one begins with GAP.
-    const listed = [...this.#tracks.values()].flatMap((other) => other.ring.newest?.msn ?? []);
-    if (listed.length > 0) {
-      const oldest = [...this.#tracks.values()].flatMap(
-        (other) => other.ring.segments[0]?.msn ?? [],
-      );
+    return track;
+  }
+
+  #addTrack(name: string, header: TrackHeader, publisher: Publisher): LiveTrack {
+    const track = this.#newTrack(name, header);
+    const others = [...this.#tracks.values()];
+    const listed = others.flatMap((other) => other.ring.newest?.msn ?? []);
+    if (this.presentation() !== undefined) {
+      // AdaptationSets of a Period never change (delivery.md M03): it is shown from the next era on.
+      this.#joining.set(name, this.#eras.newest.era + 1);
+      publisher.fromMsn = this.#openEra(track, publisher, (firstMsn) => {
+        this.#joining.set(name, this.#eras.eraOf(firstMsn));
+        track.beginAt(firstMsn);
+      });
+    } else if (listed.length > 0) {
+      // Sister tracks list the same numbers: a late one begins with GAP.
+      const oldest = others.flatMap((other) => other.ring.segments[0]?.msn ?? []);
       track.beginAt(
         Math.max(Math.min(...oldest), Math.max(...listed) - this.#depth.windowSegments),
       );
@@ -224,28 +356,80 @@ export class LiveBroadcast {
     return track;
   }
 
-  #eraOf(msn: number): number {
-    return this.#eras.findLast((era) => era.firstMsn <= msn)?.era ?? this.#eras[0]?.era ?? 0;
+  /** First segment of the era that a changed header belongs to: one that no track has opened. */
+  #openEra(
+    track: LiveTrack,
+    publisher: Publisher,
+    onAgreed: (firstMsn: number) => void = () => undefined,
+  ): number {
+    const firstFree = this.#firstFreeMsn();
+    const { newest } = this.#eras;
+    // A sister track has opened it already and this one has not reached it.
+    const isOpened = newest.era > 0 && newest.firstMsn >= (track.firstFreeMsn ?? firstFree);
+    const era = isOpened ? newest : this.#eras.open(firstFree);
+    if (era === undefined) {
+      this.#onEra.set(publisher, onAgreed);
+      return Infinity;
+    }
+    onAgreed(era.firstMsn);
+    return era.firstMsn;
   }
 
-  /** First segment of the era that a changed header belongs to: one that no track has opened. */
-  #openEra(track: LiveTrack): number {
-    const tracks = [...this.#tracks.values()];
-    const firstFree = Math.max(0, ...tracks.map((other) => other.firstFreeMsn ?? 0));
-    const newest = this.#eras.at(-1);
-    // A sister track has opened it already and this one has not reached it.
-    if (newest !== undefined && newest.firstMsn >= (track.firstFreeMsn ?? 0) && newest.era > 0) {
-      return newest.firstMsn;
+  #agreed(era: EraRecord): void {
+    for (const [publisher, onAgreed] of this.#onEra) {
+      publisher.fromMsn = era.firstMsn;
+      onAgreed(era.firstMsn);
     }
-    this.#eras = [
-      ...this.#eras.slice(-MAX_ERAS),
-      { era: (newest?.era ?? 0) + 1, firstMsn: firstFree },
-    ];
-    return firstFree;
+    this.#onEra.clear();
+    this.#pumpAll();
+  }
+
+  #firstFreeMsn(): number {
+    return Math.max(0, ...[...this.#tracks.values()].map((track) => track.firstFreeMsn ?? 0));
+  }
+
+  #checkIsOn(): void {
+    if (this.#isEnded) {
+      throw new GatewayError('fenced', `broadcast ${this.broadcast.id} has ended`);
+    }
+  }
+
+  #pumpAll(): void {
+    for (const track of this.#tracks.values()) {
+      this.#announce(track.name, this.#isEnded ? 'none' : track.pump());
+    }
+  }
+
+  /**
+   * Where `sample` would end a hole that all tracks have, playlists as they read now are made, to be
+   * kept until all are past it: no rendition report is more than a part behind (delivery.md H14).
+   *
+   * @returns the instant of the sample, Infinity where there is no such hole
+   */
+  #holdAfter(track: LiveTrack, sample: Sample | undefined): number {
+    const resumedMs = sample === undefined ? 0 : unixMsFromTicks(sample.dts, track.timescale);
+    if (!this.#sisters.endsHole(resumedMs)) {
+      return Infinity;
+    }
+    this.presentation('live');
+    this.presentation('dvr');
+    return resumedMs;
   }
 
   #announce(name: string, change: Change): void {
     if (change === 'none') {
+      return;
+    }
+    if (change === 'part') {
+      this.#showJoined(name);
+    }
+    if (this.#sisters.isHeld) {
+      if (this.#sisters.release() === undefined) {
+        // Bytes are there for who reads a growing segment; playlists wait.
+        this.#onChange(name, 'chunk');
+      } else {
+        this.#announceAll();
+      }
       return;
     }
     if (change === 'part') {
@@ -254,104 +438,30 @@ export class LiveBroadcast {
     this.#onChange(name, change);
   }
 
+  #announceAll(): void {
+    this.#version += 1;
+    for (const name of this.#tracks.keys()) {
+      this.#onChange(name, 'part');
+    }
+  }
+
+  #showJoined(name: string): void {
+    const segment = this.#joining.has(name) ? this.#tracks.get(name)?.ring.segments[0] : undefined;
+    if (segment?.isClosed === true) {
+      this.#joining.delete(name);
+    }
+  }
+
   #inLadderOrder(): LiveTrack[] {
     const { video, audio } = this.broadcast.ladder;
     return [...video, ...audio].flatMap((rung) => this.#tracks.get(rung.name) ?? []);
   }
-
-  #present(): Presentation | undefined {
-    // A playlist needs a closed segment, and its sisters' newest part for the rendition reports.
-    const tracks = this.#inLadderOrder().filter((track) => closedSegments(track).length > 0);
-    const { video, audio } = this.broadcast.ladder;
-    const longest = Math.max(0, ...tracks.map((track) => closedSegments(track).length));
-    if (tracks.length < video.length + audio.length && longest < ALONE_AFTER_SEGMENTS) {
-      return undefined;
-    }
-    const windows = tracks.flatMap((track) => this.#window(track) ?? []);
-    const listed = windows.flatMap(({ segments, open }) =>
-      [segments[0], segments.at(-1), open].flatMap((segment) => segment?.msn ?? []),
-    );
-    const oldest = Math.min(...listed);
-    const newest = Math.max(...listed);
-    return {
-      broadcastId: this.broadcast.id,
-      grid: this.broadcast.grid,
-      windows,
-      windowMs: this.#depth.windowSegments * this.broadcast.grid.segmentMs,
-      eras: this.#eras.filter(
-        (era, index) =>
-          era.firstMsn <= newest && (this.#eras[index + 1]?.firstMsn ?? Infinity) > oldest,
-      ),
-    };
-  }
-
-  #window(track: LiveTrack): TrackWindow | undefined {
-    const description = this.#describe(track);
-    if (description === undefined) {
-      return undefined;
-    }
-    const headers = Array.from(track.headers);
-    const { newest } = track.ring;
-    const open = newest === undefined || newest.isClosed ? undefined : segmentEntry(newest);
-    return {
-      track: description,
-      segments: closedSegments(track).slice(-this.#depth.windowSegments).map(segmentEntry),
-      open,
-      initUris: new Map(headers.map(([era, { uri }]) => [era, uri])),
-      tracksByEra: new Map(
-        headers.map(([era, header]) => [era, this.#describe(track, header) ?? description]),
-      ),
-    };
-  }
-
-  #newestHeader(track: LiveTrack): TrackHeader | undefined {
-    return track.followed?.header ?? track.headers.get(this.#eras.at(-1)?.era ?? 0);
-  }
-
-  /** As `header` has it; as the publisher that is followed now has it where none is given. */
-  #describe(track: LiveTrack, header = this.#newestHeader(track)): TrackDescription | undefined {
-    const { ladder, grid } = this.broadcast;
-    const rung = [...ladder.video, ...ladder.audio].find((one) => one.name === track.name);
-    const init = header?.init;
-    if (rung === undefined || init === undefined) {
-      return undefined;
-    }
-    return {
-      name: track.name,
-      kind: init.kind,
-      codecs: init.codecs,
-      timescale: init.timescale,
-      bitrateBps: rung.bitrateBps,
-      ...(init.width === undefined ? {} : { width: init.width }),
-      ...(init.height === undefined ? {} : { height: init.height }),
-      ...(init.kind === 'video' ? { fps: grid.fps } : {}),
-      ...(init.channels === undefined ? {} : { channels: init.channels }),
-      ...(init.sampleRate === undefined ? {} : { sampleRate: init.sampleRate }),
-    };
-  }
 }
 
-function closedSegments(track: LiveTrack): readonly StoredSegment[] {
-  const { segments, newest } = track.ring;
-  return newest === undefined || newest.isClosed ? segments : segments.slice(0, -1);
-}
-
-function mergeChange(a: Change, b: Change): Change {
-  return a === 'part' || b === 'part' ? 'part' : a === 'chunk' || b === 'chunk' ? 'chunk' : 'none';
-}
-
-function isSameEpoch(a: PublisherIdentity, b: PublisherIdentity): boolean {
-  return a.epoch.timestamp === b.epoch.timestamp && a.epoch.attempt === b.epoch.attempt;
-}
-
-function statusOf(track: TrackDescription): OriginStatus['tracks'][number] {
-  return {
-    name: track.name,
-    kind: track.kind,
-    codec: track.codecs,
-    bitrateBps: track.bitrateBps,
-    ...(track.width === undefined ? {} : { width: track.width }),
-    ...(track.height === undefined ? {} : { height: track.height }),
-    ...(track.fps === undefined ? {} : { fps: track.fps }),
-  };
+function isSamePublisher(a: PublisherIdentity, b: PublisherIdentity): boolean {
+  return (
+    a.slot === b.slot &&
+    a.epoch.timestamp === b.epoch.timestamp &&
+    a.epoch.attempt === b.epoch.attempt
+  );
 }

@@ -1,72 +1,80 @@
 /**
- * One track while it lives: which publisher's samples are taken (follow.ts), where they are cut
- * (cutter.ts) and what is kept (segmentRing.ts). Leaves eras and what tracks mean to each other to
+ * One track while it lives: samples of whoever is followed (turns.ts) are cut (cutter.ts), kept
+ * (segmentRing.ts) and told to the archive. Leaves eras and what tracks mean to each other to
  * liveBroadcast.ts.
  */
 import { type Grid, gridPosition } from '../../infra/kernel/grid.ts';
-import type { Ticks } from '../../infra/kernel/time.ts';
+import { type Ticks, type UnixMs, unixMsFromTicks } from '../../infra/kernel/time.ts';
 import type { Sample } from '../cmaf/index.ts';
+import { BandwidthMeter } from './bandwidth.ts';
+import type { SegmentClaims } from './claims.ts';
 import { type CutEvent, Cutter } from './cutter.ts';
-import { type PublisherIdentity, relationTo } from './follow.ts';
-import { SegmentRing, type TrackHeader } from './segmentRing.ts';
+import type { PublisherIdentity } from './follow.ts';
+import { restoreTrack } from './restore.ts';
+import { segmentRecord, SegmentRing, type TrackHeader } from './segmentRing.ts';
+import type { Archive, RestoredTrack } from './storage.ts';
+import { type Publisher, Turns } from './turns.ts';
 
-/** One connection that publishes a track. */
-export type Publisher = PublisherIdentity & {
-  readonly header: TrackHeader;
-  /** A changed header may not take over before this segment; put off where its era went on without it. */
-  fromMsn: number;
-  /** Its connection has ended. */
-  isGone: boolean;
-};
-
-/** What became of a sample. */
+/** What became of a sample; `dropped` also while it waits for its publisher's turn. */
 export type Verdict = 'taken' | 'dropped' | 'fenced';
 
 /** What changed: `part` where a playlist reads differently now, `chunk` where only bytes were added. */
 export type Change = 'none' | 'chunk' | 'part';
+
+/** What a track is made of. */
+export type LiveTrackOptions = {
+  readonly broadcastId: string;
+  readonly name: string;
+  readonly header: TrackHeader;
+  readonly grid: Grid;
+  readonly ringSegments: number;
+  readonly windowSegments: number;
+  readonly archive: Archive | undefined;
+  readonly claims: SegmentClaims;
+  readonly eraOf: (msn: number) => number;
+  /** Opens an era for a header that has none, and gives its first segment; Infinity while it is agreed on. */
+  readonly openEra: (publisher: Publisher) => number;
+};
 
 /** See the file header. */
 export class LiveTrack {
   readonly name: string;
   readonly kind: 'video' | 'audio';
   readonly ring: SegmentRing;
+  readonly bandwidth = new BandwidthMeter();
   /** Header file of each era. */
   readonly headers = new Map<number, TrackHeader>();
-  readonly #grid: Grid;
+  readonly #options: LiveTrackOptions;
   readonly #timescale: number;
-  readonly #sampleTicks: number;
   readonly #cutter: Cutter;
-  readonly #eraOf: (msn: number) => number;
-  readonly #openEra: () => number;
-  #followed: Publisher | undefined;
-  #successor: { readonly publisher: Publisher; readonly fromMsn: number } | undefined;
+  readonly #turns: Turns;
+  #maker: PublisherIdentity | undefined;
+  #untold: Uint8Array | undefined;
   #gapSegments = 0;
 
-  constructor(options: {
-    readonly name: string;
-    readonly header: TrackHeader;
-    readonly grid: Grid;
-    readonly ringSegments: number;
-    readonly windowSegments: number;
-    readonly eraOf: (msn: number) => number;
-    /** Opens an era for a header that has none, and gives its first segment. */
-    readonly openEra: () => number;
-  }) {
+  constructor(options: LiveTrackOptions) {
     const { init } = options.header;
+    this.#options = options;
     this.name = options.name;
     this.kind = init.kind;
-    this.#grid = options.grid;
     this.#timescale = init.timescale;
-    this.#sampleTicks = init.kind === 'video' ? init.timescale / options.grid.fps : 1024;
-    this.#eraOf = options.eraOf;
-    this.#openEra = options.openEra;
+    const sampleTicks = init.kind === 'video' ? init.timescale / options.grid.fps : 1024;
     this.ring = new SegmentRing(options.ringSegments);
     this.#cutter = new Cutter({
       grid: options.grid,
       timescale: init.timescale,
-      sampleTicks: this.#sampleTicks,
+      sampleTicks,
       isFreePhase: init.kind === 'audio',
       maxGapSegments: options.windowSegments,
+    });
+    this.#turns = new Turns({
+      grid: options.grid,
+      timescale: init.timescale,
+      sampleTicks,
+      cutter: this.#cutter,
+      claims: options.claims,
+      openEra: options.openEra,
+      headerOf: (msn) => this.headers.get(options.eraOf(msn)),
     });
   }
 
@@ -79,12 +87,18 @@ export class LiveTrack {
     return this.#cutter.frontier;
   }
 
+  /** The frontier as an instant. */
+  get frontierMs(): UnixMs | undefined {
+    const { frontier } = this.#cutter;
+    return frontier === undefined ? undefined : unixMsFromTicks(frontier, this.#timescale);
+  }
+
   /** Segment that the frontier is in: everything before it is complete. */
   get frontierMsn(): number | undefined {
     const { frontier } = this.#cutter;
     return frontier === undefined
       ? undefined
-      : gridPosition(this.#grid, frontier, this.#timescale).msn;
+      : gridPosition(this.#options.grid, frontier, this.#timescale).msn;
   }
 
   /** Lowest number that no bytes carry yet. */
@@ -93,7 +107,7 @@ export class LiveTrack {
   }
 
   get followed(): Publisher | undefined {
-    return this.#followed;
+    return this.#turns.followed;
   }
 
   /** Gap segments listed so far. */
@@ -101,9 +115,14 @@ export class LiveTrack {
     return this.#gapSegments;
   }
 
+  /** Header of the newest era that has one. */
+  get newestHeader(): TrackHeader | undefined {
+    return this.followed?.header ?? [...this.headers.values()].at(-1);
+  }
+
   /** Whether a publisher of this identity has been overtaken. */
   isFenced(identity: PublisherIdentity): boolean {
-    return this.#followed !== undefined && relationTo(identity, this.#followed) === 'older';
+    return this.#turns.isFenced(identity);
   }
 
   /** From `msn` on, what misses is GAP, also before the first sample. */
@@ -111,148 +130,176 @@ export class LiveTrack {
     this.#cutter.beginAt(msn);
   }
 
-  /** Offers a sample of `publisher`; it is taken only where the rules of §2 follow that publisher. */
-  offer(publisher: Publisher, sample: Sample): { verdict: Verdict; change: Change } {
-    const verdict = this.#judge(publisher, sample);
-    if (verdict !== 'taken') {
-      return { verdict, change: 'none' };
+  /** Goes on with what was found on disk; whoever made it is remembered as gone. */
+  restore(restored: RestoredTrack): void {
+    for (const [era, header] of restored.headers) {
+      this.headers.set(era, header);
     }
-    return { verdict, change: this.#apply(this.#cutter.push(sample), publisher.header) };
+    const { broadcastId, grid, archive } = this.#options;
+    const { publisher, cutShort } = restoreTrack(restored, {
+      grid,
+      timescale: this.#timescale,
+      ring: this.ring,
+      cutter: this.#cutter,
+    });
+    if (cutShort !== undefined) {
+      archive?.complete(broadcastId, this.name, cutShort);
+    }
+    const header = [...restored.headers.values()].at(-1);
+    this.#maker = publisher;
+    if (header !== undefined && publisher !== undefined) {
+      this.#turns.resume({ ...publisher, header });
+    }
+    this.bandwidth.measure(this.ring.segments, this.#timescale);
+  }
+
+  /** A publisher is here, before its first sample. */
+  join(publisher: Publisher): void {
+    this.#turns.join(publisher);
+  }
+
+  /** Offers a sample of `publisher`; it is taken where the rules of §2 follow that publisher. */
+  offer(publisher: Publisher, sample: Sample): { verdict: Verdict; change: Change } {
+    if (this.isFenced(publisher)) {
+      return { verdict: 'fenced', change: 'none' };
+    }
+    this.#turns.wait(publisher, sample);
+    let isTaken = false;
+    const change = this.#run((taken) => {
+      isTaken ||= taken === sample;
+    });
+    return {
+      verdict: this.isFenced(publisher) ? 'fenced' : isTaken ? 'taken' : 'dropped',
+      change,
+    };
+  }
+
+  /** Takes what waits, after something else than a sample changed whose turn it is. */
+  pump(): Change {
+    return this.#run(() => undefined);
   }
 
   /** Lists everything before segment `msn` as GAP: the other tracks are that far. */
   giveUpBefore(msn: number): Change {
-    const header = this.#followed?.header;
-    return header === undefined ? 'none' : this.#apply(this.#cutter.skipTo(msn), header);
+    const header = this.followed?.header ?? this.newestHeader;
+    return header === undefined
+      ? 'none'
+      : this.#apply(this.#cutter.skipTo(msn), header, this.#maker);
   }
 
-  #apply(events: readonly CutEvent[], header: TrackHeader): Change {
+  /** Closes what is open, for good. */
+  end(): void {
+    const header = this.newestHeader;
+    if (header !== undefined) {
+      this.#apply(this.#cutter.end(), header, this.#maker);
+    }
+  }
+
+  #run(onTaken: (sample: Sample) => void): Change {
+    let change: Change = 'none';
+    for (let turn = this.#turns.next(); turn !== undefined; turn = this.#turns.next()) {
+      const { publisher, sample } = turn;
+      const { msn } = gridPosition(this.#options.grid, sample.dts, this.#timescale);
+      const events = this.#cutter.push(sample);
+      change = mergeChange(change, this.#apply(events, publisher.header, publisher));
+      this.#options.claims.used(msn, publisher.slot);
+      onTaken(sample);
+    }
+    return change;
+  }
+
+  #apply(
+    events: readonly CutEvent[],
+    header: TrackHeader,
+    publisher: PublisherIdentity | undefined,
+  ): Change {
     let isListed = false;
-    for (const event of events) {
-      const era = this.#eraOf(event.msn);
-      // The new header counts from the first segment of its era; a hole before it keeps the old one.
-      const eraHeader = this.headers.get(era) ?? header;
-      this.headers.set(era, eraHeader);
+    for (const [index, event] of events.entries()) {
+      const era = this.#options.eraOf(event.msn);
+      const eraHeader = this.#headerOf(era, header);
       // A segment that only opens is not listed yet, but a new init segment is hinted at.
       const isNewEra = (this.ring.newest?.era ?? era) !== era;
       isListed ||= event.kind === 'open' ? isNewEra : event.kind !== 'chunk';
+      if (event.kind === 'open') {
+        this.#maker = publisher;
+      }
       this.ring.apply(event, eraHeader, era);
       this.#gapSegments += event.kind === 'gap' ? 1 : 0;
+      this.#tell(event, events[index + 1], eraHeader);
     }
     this.#forgetEras();
     return events.length === 0 ? 'none' : isListed ? 'part' : 'chunk';
   }
 
+  /** The new header counts from the first segment of its era; a hole before it keeps the old one. */
+  #headerOf(era: number, header: TrackHeader): TrackHeader {
+    const known = this.headers.get(era);
+    if (known === undefined) {
+      this.headers.set(era, header);
+      this.#options.archive?.header(this.#options.broadcastId, this.name, era, header);
+    }
+    return known ?? header;
+  }
+
+  /** Tells the archive, a chunk together with the part that it completes, and asks the next claim. */
+  #tell(event: CutEvent, next: CutEvent | undefined, header: TrackHeader): void {
+    const { archive, broadcastId, claims } = this.#options;
+    const segment = this.ring.newest;
+    if (segment === undefined) {
+      return;
+    }
+    if (event.kind === 'open' && this.#maker !== undefined) {
+      claims.askAhead(event.msn, this.#maker.slot);
+    }
+    if (event.kind === 'close') {
+      this.bandwidth.measure(this.ring.segments, this.#timescale);
+    }
+    if (archive === undefined) {
+      return;
+    }
+    const record = segmentRecord(segment, header.uri, this.#maker);
+    switch (event.kind) {
+      case 'open':
+        archive.open(broadcastId, this.name, record);
+        break;
+      case 'gap':
+        archive.complete(broadcastId, this.name, record, segment.chunks);
+        break;
+      case 'chunk':
+        this.#untold = segment.chunks.at(-1);
+        break;
+      case 'part':
+      case 'close':
+        break;
+    }
+    // A chunk and the part that it completes are told together.
+    if (this.#untold !== undefined && (next?.kind !== 'part' || next.isGap)) {
+      archive.append(broadcastId, this.name, record, this.#untold);
+      this.#untold = undefined;
+    }
+    if (event.kind === 'close') {
+      archive.complete(broadcastId, this.name, record);
+    }
+  }
+
   #forgetEras(): void {
-    const oldest = this.ring.segments[0]?.era ?? 0;
+    if (this.headers.size < 2) {
+      return;
+    }
+    const { archive, broadcastId } = this.#options;
+    const oldest = Math.min(
+      this.ring.segments[0]?.era ?? 0,
+      archive?.list(broadcastId, this.name)[0]?.era ?? Infinity,
+    );
     for (const era of this.headers.keys()) {
       if (era < oldest) {
         this.headers.delete(era);
       }
     }
   }
+}
 
-  #judge(publisher: Publisher, sample: Sample): Verdict {
-    const followed = this.#followed;
-    const { msn } = gridPosition(this.#grid, sample.dts, this.#timescale);
-    if (msn < (this.#cutter.msn ?? 0)) {
-      return followed !== undefined && relationTo(publisher, followed) === 'older'
-        ? 'fenced'
-        : this.#noteNewer(publisher, sample);
-    }
-    if (followed === undefined) {
-      return this.#begin(publisher, sample, msn);
-    }
-    if (followed === publisher) {
-      return this.#continue(publisher, sample, msn);
-    }
-    switch (relationTo(publisher, followed)) {
-      case 'older':
-        return 'fenced';
-      case 'same':
-        this.#followed = publisher;
-        return this.#continue(publisher, sample, msn);
-      case 'newer':
-        return this.#takeOver(publisher, followed, sample, msn);
-      case 'standby':
-        return followed.isGone ? this.#takeOver(publisher, followed, sample, msn) : 'dropped';
-    }
-  }
-
-  #begin(publisher: Publisher, sample: Sample, msn: number): Verdict {
-    if (!this.#isCleanStart(sample) || msn < publisher.fromMsn) {
-      return 'dropped';
-    }
-    this.#followed = publisher;
-    return 'taken';
-  }
-
-  #continue(publisher: Publisher, sample: Sample, msn: number): Verdict {
-    const successor = this.#successor;
-    if (successor !== undefined && msn >= successor.fromMsn) {
-      this.#successor = undefined;
-      if (!successor.publisher.isGone && successor.publisher !== publisher) {
-        this.#followed = successor.publisher;
-        return 'fenced';
-      }
-    }
-    const missing = sample.dts - (this.#cutter.frontier ?? sample.dts);
-    if (missing < 0) {
-      return 'dropped';
-    }
-    // Pictures behind a hole refer to what is lost: decoding goes on at the next sync sample.
-    const isHole = missing >= this.#sampleTicks;
-    return isHole && !sample.isSync ? 'dropped' : 'taken';
-  }
-
-  #takeOver(publisher: Publisher, followed: Publisher, sample: Sample, msn: number): Verdict {
-    if (msn >= this.#firstMsnOf(publisher, followed)) {
-      const isFree = msn >= (this.#cutter.firstFreeMsn ?? 0);
-      const continues =
-        followed.isGone &&
-        publisher.header.uri === followed.header.uri &&
-        sample.dts === this.#cutter.frontier;
-      if ((isFree && this.#isCleanStart(sample)) || continues) {
-        this.#followed = publisher;
-        this.#successor = undefined;
-        return 'taken';
-      }
-    }
-    return this.#noteNewer(publisher, sample);
-  }
-
-  /** A newer publisher that is a little late gets the next segment that nobody has opened. */
-  #noteNewer(publisher: Publisher, sample: Sample): Verdict {
-    const followed = this.#followed;
-    if (
-      followed !== undefined &&
-      this.#successor?.publisher !== publisher &&
-      relationTo(publisher, followed) === 'newer' &&
-      this.#isCleanStart(sample)
-    ) {
-      const fromMsn = Math.max(
-        this.#cutter.firstFreeMsn ?? 0,
-        this.#firstMsnOf(publisher, followed),
-      );
-      this.#successor = { publisher, fromMsn };
-    }
-    return 'dropped';
-  }
-
-  /**
-   * First segment that `publisher` may begin. An era has one header: one that was opened for this
-   * publisher but begun by the other is lost to it.
-   */
-  #firstMsnOf(publisher: Publisher, followed: Publisher): number {
-    const taken = this.headers.get(this.#eraOf(this.#cutter.firstFreeMsn ?? 0));
-    const isChanged = publisher.header.uri !== followed.header.uri;
-    if (isChanged && taken !== undefined && taken.uri !== publisher.header.uri) {
-      publisher.fromMsn = this.#openEra();
-    }
-    return publisher.fromMsn;
-  }
-
-  #isCleanStart(sample: Sample): boolean {
-    return sample.isSync && this.#cutter.isSegmentStart(sample.dts);
-  }
+/** More of the two. */
+export function mergeChange(a: Change, b: Change): Change {
+  return a === 'part' || b === 'part' ? 'part' : a === 'chunk' || b === 'chunk' ? 'chunk' : 'none';
 }

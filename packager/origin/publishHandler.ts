@@ -14,7 +14,7 @@ import { broadcastIdSchema, parseEpoch, trackNameSchema } from '../../infra/kern
 import { type Sample, type TrackEvent, TrackReader } from '../cmaf/index.ts';
 import type { PublisherIdentity } from './follow.ts';
 import type { LiveBroadcast } from './liveBroadcast.ts';
-import type { Publisher } from './liveTrack.ts';
+import type { Publisher } from './turns.ts';
 
 /** What the handler needs. */
 export type PublishDeps = {

@@ -1,0 +1,210 @@
+/**
+ * What players are told, made of what an origin holds: pure functions of tracks, eras and the
+ * archive. Leaves when it changes to liveBroadcast.ts, and its texts to packager/playlists.
+ */
+import { type Grid, gridStart } from '../../infra/kernel/grid.ts';
+import { ticks } from '../../infra/kernel/time.ts';
+import type { Broadcast, OriginStatus } from '../../infra/kernel/wire.ts';
+import type {
+  DateRange,
+  Presentation,
+  SegmentEntry,
+  TrackDescription,
+  TrackWindow,
+} from '../playlists/model.ts';
+import type { LiveTrack } from './liveTrack.ts';
+import { segmentEntry, type StoredSegment, type TrackHeader } from './segmentRing.ts';
+import type { Archive, EraRecord } from './storage.ts';
+
+/** How much is listed and kept, in segments. */
+export type Depth = { readonly windowSegments: number; readonly ringSegments: number };
+
+/** `live` is main.m3u8 and manifest.mpd; `dvr` the whole window that can be rewound to. */
+export type View = 'live' | 'dvr';
+
+/** What a presentation is made of. */
+export type PresentationSource = {
+  readonly broadcast: Broadcast;
+  readonly depth: Depth;
+  readonly view: View;
+  /** How far back the DVR window reaches, in ms. */
+  readonly dvrWindowMs: number;
+  readonly archive: Archive | undefined;
+  /** In ladder order. */
+  readonly tracks: readonly LiveTrack[];
+  readonly eras: readonly EraRecord[];
+  /** Eras that are not shown yet: one of their tracks has nothing to show. */
+  readonly hiddenEras: ReadonlySet<number>;
+  /** First segment of this session: nothing older is listed. */
+  readonly firstMsn: number;
+  readonly isEnded: boolean;
+  dateRangesSince(oldestMs: number): readonly DateRange[];
+};
+
+// Without its sister tracks a track is not worth showing; past this many segments it is.
+const ALONE_AFTER_SEGMENTS = 3;
+
+/** See the file header; undefined until there is something to play. */
+export function present(source: PresentationSource): Presentation | undefined {
+  // A playlist needs a closed segment, and its sisters' newest part for the rendition reports.
+  const { broadcast, depth, eras, tracks, view } = source;
+  const shown = tracks.filter((track) => closedSegments(track).length > 0);
+  const { video, audio } = broadcast.ladder;
+  const longest = Math.max(0, ...shown.map((track) => closedSegments(track).length));
+  const isWhole = shown.length === video.length + audio.length || source.isEnded;
+  if (shown.length === 0 || (!isWhole && longest < ALONE_AFTER_SEGMENTS)) {
+    return undefined;
+  }
+  const windows = shown.flatMap((track) => windowOf(source, track) ?? []);
+  const listed = windows.flatMap(({ segments, open }) =>
+    [segments[0], segments.at(-1), open].flatMap((segment) => segment?.msn ?? []),
+  );
+  const oldest = Math.min(...listed);
+  const newest = Math.max(...listed);
+  const windowMs = depth.windowSegments * broadcast.grid.segmentMs;
+  const dateRanges = source.dateRangesSince(oldest * broadcast.grid.segmentMs);
+  return {
+    broadcastId: broadcast.id,
+    grid: broadcast.grid,
+    windows,
+    windowMs: view === 'dvr' ? Math.max(windowMs, source.dvrWindowMs) : windowMs,
+    eras: eras
+      .filter(
+        (era, index) => era.firstMsn <= newest && (eras[index + 1]?.firstMsn ?? Infinity) > oldest,
+      )
+      .filter(({ era }) => !source.hiddenEras.has(era)),
+    ...(view === 'dvr' ? { view } : {}),
+    ...(source.isEnded ? { isEnded: true } : {}),
+    ...(dateRanges.length === 0 ? {} : { dateRanges }),
+  };
+}
+
+/** Closed segments of the ring, oldest first. */
+export function closedSegments(track: LiveTrack): readonly StoredSegment[] {
+  const { segments, newest } = track.ring;
+  return newest === undefined || newest.isClosed ? segments : segments.slice(0, -1);
+}
+
+function windowOf(source: PresentationSource, track: LiveTrack): TrackWindow | undefined {
+  const { broadcast, depth, view } = source;
+  const description = describe(broadcast, track, track.newestHeader);
+  if (description === undefined) {
+    return undefined;
+  }
+  const headers = Array.from(track.headers);
+  const initUris = new Map(headers.map(([era, { uri }]) => [era, uri]));
+  const { newest } = track.ring;
+  const closed = closedSegments(track).filter(({ msn }) => msn >= source.firstMsn);
+  const inRing = (view === 'live' ? closed.slice(-depth.windowSegments) : closed).map(segmentEntry);
+  return {
+    track: description,
+    segments:
+      view === 'live' ? inRing : [...archived(source, track, initUris, inRing[0]), ...inRing],
+    open: newest === undefined || newest.isClosed ? undefined : segmentEntry(newest),
+    initUris,
+    tracksByEra: new Map(
+      headers.map(([era, header]) => [era, describe(broadcast, track, header) ?? description]),
+    ),
+  };
+}
+
+/** What only the archive still has, up to `next`: consecutive, and no older than the window. */
+function archived(
+  source: PresentationSource,
+  track: LiveTrack,
+  initUris: Map<number, string>,
+  next: SegmentEntry | undefined,
+): SegmentEntry[] {
+  const { grid, id } = source.broadcast;
+  if (next === undefined) {
+    return [];
+  }
+  const oldest = Math.max(
+    source.firstMsn,
+    next.msn - Math.floor(source.dvrWindowMs / grid.segmentMs),
+  );
+  const entries: SegmentEntry[] = [];
+  for (const record of source.archive?.list(id, track.name) ?? []) {
+    if (record.msn >= oldest && record.msn < next.msn) {
+      fillUpTo(entries, record.msn, grid, track.timescale);
+      initUris.set(record.era, initUris.get(record.era) ?? record.initUri);
+      entries.push(record);
+    }
+  }
+  fillUpTo(entries, next.msn, grid, track.timescale);
+  return entries;
+}
+
+/** What is not there although its neighbours are is a gap: names count on. */
+function fillUpTo(entries: SegmentEntry[], msn: number, grid: Grid, timescale: number): void {
+  for (let last = entries.at(-1); last !== undefined && last.msn + 1 < msn; last = entries.at(-1)) {
+    const start = gridStart(grid, last.msn + 1, timescale);
+    const duration = ticks(gridStart(grid, last.msn + 2, timescale) - start);
+    entries.push({ msn: last.msn + 1, start, duration, isGap: true, parts: [], era: last.era });
+  }
+}
+
+/** A track as `header` has it. */
+function describe(
+  { ladder, grid }: Broadcast,
+  track: LiveTrack,
+  header: TrackHeader | undefined,
+): TrackDescription | undefined {
+  const rung = [...ladder.video, ...ladder.audio].find((one) => one.name === track.name);
+  const init = header?.init;
+  if (rung === undefined || init === undefined) {
+    return undefined;
+  }
+  const { measured } = track.bandwidth;
+  return {
+    name: track.name,
+    kind: init.kind,
+    codecs: init.codecs,
+    timescale: init.timescale,
+    bitrateBps: rung.bitrateBps,
+    ...(init.width === undefined ? {} : { width: init.width }),
+    ...(init.height === undefined ? {} : { height: init.height }),
+    ...(init.kind === 'video' ? { fps: grid.fps } : {}),
+    ...(init.channels === undefined ? {} : { channels: init.channels }),
+    ...(init.sampleRate === undefined ? {} : { sampleRate: init.sampleRate }),
+    ...(measured === undefined ? {} : { measured }),
+  };
+}
+
+/** What the control plane is told of a broadcast's tracks and storage. */
+export function statusOf(
+  source: Pick<PresentationSource, 'broadcast' | 'tracks' | 'archive' | 'isEnded'>,
+  nowMs: number,
+): OriginStatus {
+  const { archive, broadcast, tracks } = source;
+  const newest = tracks.flatMap((track) => track.frontierMs ?? []);
+  const newestMs = newest.length === 0 ? undefined : Math.min(...newest);
+  const lastMsn = Math.min(...tracks.map((track) => closedSegments(track).at(-1)?.msn ?? -1));
+  const session = archive?.session(broadcast.id);
+  const state = archive?.state();
+  return {
+    ...(lastMsn >= 0 && Number.isFinite(lastMsn) ? { lastMsn } : {}),
+    ...(newestMs === undefined ? {} : { newestMs, publishDelayMs: Math.max(0, nowMs - newestMs) }),
+    ...(source.isEnded ? { isEnded: true } : {}),
+    ...(session === undefined ? {} : { recording: session.recording }),
+    ...(state === undefined
+      ? {}
+      : { storage: { ...state, ...(session === undefined ? {} : { fromMs: session.fromMs }) } }),
+    tracks: tracks.flatMap((track) => {
+      const description = describe(broadcast, track, track.newestHeader);
+      return description === undefined ? [] : [trackStatus(description)];
+    }),
+  };
+}
+
+function trackStatus(track: TrackDescription): OriginStatus['tracks'][number] {
+  return {
+    name: track.name,
+    kind: track.kind,
+    codec: track.codecs,
+    bitrateBps: track.bitrateBps,
+    ...(track.width === undefined ? {} : { width: track.width }),
+    ...(track.height === undefined ? {} : { height: track.height }),
+    ...(track.fps === undefined ? {} : { fps: track.fps }),
+  };
+}

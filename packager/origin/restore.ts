@@ -1,0 +1,128 @@
+/**
+ * A track goes on where a dead process left it: its segments back in the ring, its cutter at the
+ * first sample that is missing. Bytes come from disk as they were; cutting the samples of the open
+ * segment again only says which parts there are.
+ */
+import { type Grid, gridStart, gridTicks, partsPerSegment } from '../../infra/kernel/grid.ts';
+import { ticks } from '../../infra/kernel/time.ts';
+import { BoxSplitter, parseFragment, type Sample, type TrackInit } from '../cmaf/index.ts';
+import type { CutEvent, Cutter } from './cutter.ts';
+import type { PublisherIdentity } from './follow.ts';
+import type { SegmentRing } from './segmentRing.ts';
+import type { PartRecord, RestoredSegment, RestoredTrack, SegmentRecord } from './storage.ts';
+
+/** What a restore is done with. */
+export type RestoreTarget = {
+  readonly grid: Grid;
+  readonly timescale: number;
+  readonly ring: SegmentRing;
+  readonly cutter: Cutter;
+};
+
+/** What a restore found. */
+export type Restored = {
+  /** Who made the newest segment. */
+  readonly publisher: PublisherIdentity | undefined;
+  /** The open segment where nobody can go on with it: closed, the missing parts GAP. */
+  readonly cutShort: SegmentRecord | undefined;
+};
+
+/** Fills ring and cutter of `target`, which are empty. */
+export function restoreTrack(restored: RestoredTrack, target: RestoreTarget): Restored {
+  const { cutter, ring } = target;
+  for (const segment of restored.closed) {
+    const header = restored.headers.get(segment.record.era);
+    if (header !== undefined) {
+      ring.restore(segment, header, true);
+    }
+  }
+  const newest = restored.closed.at(-1)?.record;
+  if (newest !== undefined) {
+    cutter.resume(newest.msn + 1, ticks(newest.start + newest.duration), newest.start);
+  }
+  const maker = restored.closed.findLast(({ record }) => record.publisher !== undefined);
+  const { open } = restored;
+  const header = open === undefined ? undefined : restored.headers.get(open.record.era);
+  if (open === undefined || header === undefined || open.record.msn <= (newest?.msn ?? -1)) {
+    return { publisher: maker?.record.publisher, cutShort: undefined };
+  }
+  const publisher = open.record.publisher ?? maker?.record.publisher;
+  const events = [
+    ...samplesOf(open.chunks, header.init).flatMap((s) => cutter.push(s)),
+    ...cutter.flush(),
+  ];
+  for (const event of events) {
+    if (event.kind === 'gap') {
+      ring.apply(event, header, open.record.era);
+    }
+  }
+  const parts = partsOf(events, open);
+  if (parts !== undefined) {
+    ring.restore({ record: { ...open.record, parts }, chunks: open.chunks }, header, false);
+    return { publisher, cutShort: undefined };
+  }
+  const cutShort = closedShort(open.record, target);
+  ring.restore({ record: cutShort, chunks: open.chunks }, header, true);
+  const end = gridStart(target.grid, cutShort.msn + 1, target.timescale);
+  cutter.resume(cutShort.msn + 1, end, cutShort.start);
+  return { publisher, cutShort };
+}
+
+/** Samples of whole chunks; none where they cannot be read. */
+function samplesOf(chunks: readonly Uint8Array[], init: TrackInit): Sample[] {
+  try {
+    return chunks.flatMap((bytes) => {
+      const boxes = new BoxSplitter().push(bytes);
+      const at = boxes.findIndex(({ type }) => type === 'moof');
+      const [moof, mdat] = boxes.slice(at, at + 2);
+      return at < 0 || moof === undefined || mdat === undefined
+        ? []
+        : parseFragment(moof, mdat, init);
+    });
+  } catch {
+    return [];
+  }
+}
+
+/** Parts that the chunks of an open segment make; undefined where they were cut otherwise. */
+function partsOf(
+  events: readonly CutEvent[],
+  { record, chunks }: RestoredSegment,
+): PartRecord[] | undefined {
+  const parts: PartRecord[] = [];
+  let next = 0;
+  let bytes = 0;
+  for (const event of events) {
+    if (event.kind === 'close' || (event.kind !== 'gap' && event.msn !== record.msn)) {
+      return undefined;
+    }
+    if (event.kind === 'chunk') {
+      bytes += chunks[next]?.length ?? 0;
+      next += 1;
+    } else if (event.kind === 'part') {
+      const { index, duration, isIndependent, isGap } = event;
+      parts.push({ index, duration, isIndependent, isGap, bytes });
+      bytes = 0;
+    }
+  }
+  return next === chunks.length && next > 0 ? parts : undefined;
+}
+
+function closedShort(record: SegmentRecord, { grid, timescale }: RestoreTarget): SegmentRecord {
+  const missing = Math.max(0, partsPerSegment(grid) - record.parts.length);
+  const parts = [
+    ...record.parts,
+    ...Array.from({ length: missing }, (_, index) => ({
+      index: record.parts.length + index,
+      duration: ticks(gridTicks(grid.partMs, timescale)),
+      isIndependent: false,
+      isGap: true,
+      bytes: 0,
+    })),
+  ];
+  return {
+    ...record,
+    parts,
+    duration: ticks(parts.reduce((sum, part) => sum + part.duration, 0)),
+  };
+}
