@@ -42,16 +42,19 @@ export type BroadcastView = {
 /** Where a recording is played from. */
 export type RecordingUrls = { readonly hls: string; readonly dash: string };
 
+type State = { readonly state: BroadcastState; readonly reason?: string };
+
 /** A published stream older than this is not live any more. */
 const STALE_MS = 3000;
 
 /** The state that follows from what is desired and what the roles said last, and why where that helps. */
 export function stateOf(
   { source, endedMs }: Pick<Broadcast, 'source' | 'endedMs'>,
-  { ingest, transcode, origin }: RoleStatuses,
+  statuses: RoleStatuses,
   streamer: StreamerState,
   nowMs: UnixMs,
-): { readonly state: BroadcastState; readonly reason?: string } {
+): State {
+  const { origin } = statuses;
   if (endedMs !== undefined) {
     const isClosing = origin !== undefined && origin.isEnded !== true;
     return { state: 'ended', ...(isClosing ? { reason: 'the last segments are closed' } : {}) };
@@ -59,16 +62,20 @@ export function stateOf(
   const isPublished = source.kind === 'publish';
   // Before the first whole segment of every track there is no playlist to give.
   if (origin?.lastMsn !== undefined && origin.isEnded !== true) {
-    if (origin.newestMs !== undefined && nowMs - origin.newestMs < STALE_MS) {
-      return { state: 'live' };
-    }
-    return { state: 'interrupted', reason: interruption(isPublished, streamer) };
+    return origin.newestMs !== undefined && nowMs - origin.newestMs < STALE_MS
+      ? { state: 'live' }
+      : { state: 'interrupted', reason: interruption(isPublished, streamer) };
   }
-  if (isPublished) {
-    return (origin?.tracks ?? []).length > 0
-      ? { state: 'starting', reason: 'waiting for the first whole segment of every track' }
-      : { state: 'idle', reason: 'nobody publishes' };
-  }
+  return isPublished ? stateBeforePublish(origin) : stateBeforeMedia(statuses, streamer);
+}
+
+function stateBeforePublish(origin: OriginStatus | undefined): State {
+  return (origin?.tracks ?? []).length > 0
+    ? { state: 'starting', reason: 'waiting for the first whole segment of every track' }
+    : { state: 'idle', reason: 'nobody publishes' };
+}
+
+function stateBeforeMedia({ ingest, transcode }: RoleStatuses, streamer: StreamerState): State {
   if (!streamer.isConnected) {
     return { state: 'idle', reason: 'the streamer is not connected' };
   }

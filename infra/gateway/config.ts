@@ -4,6 +4,7 @@ import { ingestConfigSchema } from '../../ingest/index.ts';
 import { originConfigSchema } from '../../packager/origin/index.ts';
 import { workerConfigSchema } from '../../packager/worker/index.ts';
 import { signallingConfigSchema } from '../../signalling/index.ts';
+import { httpLimitsSchema } from './http/limits.ts';
 import { gridSchema } from '../kernel/grid.ts';
 import { DEFAULT_LADDER, ladderSchema } from '../kernel/wire.ts';
 
@@ -56,6 +57,34 @@ export const gatewayConfigSchema = z.strictObject({
       listen: listenSchema
         .prefault('0.0.0.0:8080')
         .describe('Pages, API, presenters and media (HOST:PORT).'),
+      trustLoopback: z
+        .boolean()
+        .default(true)
+        .describe(
+          'Programs on this machine may change broadcasts without a token; false behind a proxy on it.',
+        ),
+      limits: httpLimitsSchema.prefault({}),
+    })
+    .prefault({}),
+  tls: z
+    .strictObject({
+      certificateFile: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'Certificate with its chain (PEM); TLS is off where unset. Read again on change.',
+        ),
+      keyFile: z.string().min(1).optional().describe('Its private key (PEM).'),
+      listen: listenSchema
+        .prefault('0.0.0.0:8443')
+        .describe('The same as http.listen over TLS, HTTP/1.1 (HOST:PORT).'),
+      mediaListen: listenSchema
+        .prefault('0.0.0.0:8444')
+        .describe('Media over HTTP/2, which low latency on Apple devices needs (HOST:PORT).'),
+    })
+    .refine((tls) => (tls.certificateFile === undefined) === (tls.keyFile === undefined), {
+      message: 'certificateFile and keyFile belong together',
     })
     .prefault({}),
   internal: z
@@ -71,7 +100,9 @@ export const gatewayConfigSchema = z.strictObject({
         .string()
         .min(16)
         .optional()
-        .describe('Bearer token of the internal listener; random at each start where unset.'),
+        .describe(
+          'Bearer token of the internal listener and of changes; {dataDir}/internal.token where unset.',
+        ),
     })
     .prefault({}),
   redis: z

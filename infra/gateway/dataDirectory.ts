@@ -1,8 +1,10 @@
 /** The data directory belongs to one gateway at a time; what a killed one left is cleared. */
+import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { GatewayError } from '../kernel/errors.ts';
 import type { Closeable } from '../kernel/lifecycle.ts';
+import { Secret } from '../kernel/secret.ts';
 
 /**
  * Claims the directory, making it where it is missing.
@@ -29,6 +31,25 @@ export async function claimDataDirectory(
       await rm(pidFile, { force: true });
     },
   };
+}
+
+/**
+ * The token of the internal listener, kept in `internal.token` (readable by its owner only): what
+ * publishes from outside, or changes broadcasts, goes on after a restart.
+ */
+export async function keptToken(path: string): Promise<Secret> {
+  const file = join(path, 'internal.token');
+  const kept = await readFile(file, 'utf8').then(
+    (text) => text.trim(),
+    () => '',
+  );
+  if (/^[\w-]{43}$/.test(kept)) {
+    return new Secret(kept);
+  }
+  const token = randomBytes(32).toString('base64url');
+  await rm(file, { force: true });
+  await writeFile(file, `${token}\n`, { mode: 0o600 });
+  return new Secret(token);
 }
 
 async function livingHolder(pidFile: string): Promise<number | undefined> {

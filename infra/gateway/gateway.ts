@@ -2,8 +2,6 @@
  * The wiring of every role in one process: the only place that knows everyone. Builds in order,
  * closes in reverse; ffmpeg, Redis and the demo are children that never outlive it.
  */
-import { randomBytes } from 'node:crypto';
-import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { createIngest } from '../../ingest/index.ts';
 import { createOrigin } from '../../packager/origin/index.ts';
@@ -19,13 +17,16 @@ import { createMetrics } from '../kernel/metrics.ts';
 import { connectStore } from '../kernel/redis.ts';
 import { isAuthorized, Secret } from '../kernel/secret.ts';
 import { ingestJobSchema, transcodeJobSchema } from '../kernel/wire.ts';
+import { redisAgreement } from './agreement.ts';
 import type { GatewayConfig, Listen } from './config.ts';
 import { startController } from './controller.ts';
 import { desiredBroadcasts } from './desired.ts';
-import { claimDataDirectory } from './dataDirectory.ts';
+import { claimDataDirectory, keptToken } from './dataDirectory.ts';
 import { redisDirectory } from './directory.ts';
+import type { Recording } from './http/api/broadcasts.ts';
 import { createApp } from './http/app.ts';
 import { listen } from './http/listen.ts';
+import { openPublicListeners, urlHost } from './publicListeners.ts';
 import { wantOf, watchJob } from './jobWatch.ts';
 import { startLeases } from './leases.ts';
 import { openRedis } from './openRedis.ts';
@@ -37,6 +38,8 @@ const PAGES_DIRECTORY = join(import.meta.dirname, '..', '..', 'player-web', 'dis
 /** A running gateway and what the start table says of it. */
 export type Gateway = Closeable & {
   readonly publicUrl: string;
+  /** Pages over TLS, and media over HTTP/2, where a certificate is configured. */
+  readonly tls: { readonly publicUrl: string; readonly mediaUrl: string } | undefined;
   readonly streamerUrl: string;
   readonly internalUrl: string;
   readonly redis: string;
@@ -73,17 +76,26 @@ async function build(
   const area = (name: string): Logger => logger.child({ area: name });
   const metrics = createMetrics();
   const clock = systemBroadcastClock();
-  const internalToken = new Secret(config.internal.token ?? randomBytes(32).toString('base64url'));
   const internalUrl = `http://${urlHost(config.internal.listen.host)}:${config.internal.listen.port}`;
 
   const dataDirectory = stack.push(await claimDataDirectory(config.dataDir));
+  const internalToken =
+    config.internal.token === undefined
+      ? await keptToken(dataDirectory.path)
+      : new Secret(config.internal.token);
   const redis = await openRedis(config, dataDirectory.path, area('redis'), stack, onFatal);
   const store = stack.push(await connectStore(redis.location, area('redis')));
   const directory = redisDirectory(store);
   const encoder = await probeEncoder(config.worker, area('worker'));
 
   const deps = { metrics, clock, directory, board: directory, internalToken };
-  const origin = stack.push(await createOrigin({ ...deps, logger: area('origin') }, config.origin));
+  const keeping = {
+    agreement: redisAgreement(store),
+    mediaDirectory: join(dataDirectory.path, 'media'),
+  };
+  const origin = stack.push(
+    await createOrigin({ ...deps, ...keeping, logger: area('origin') }, config.origin),
+  );
   const ingest = stack.push(
     createIngest({ ...deps, logger: area('ingest'), internalBaseUrl: internalUrl }, config.ingest),
   );
@@ -96,15 +108,28 @@ async function build(
     ),
   );
 
-  const onFault = (error: unknown): void => {
-    logger.error(
-      { error: errorText(error), stack: error instanceof Error ? error.stack : undefined },
-      'request failed',
-    );
-  };
+  const refused = metrics.counter(
+    'grandstand_http_refused_connections_total',
+    'Connections past http.limits.maxConnections.',
+    ['listener'],
+  );
+  const listening = <T extends string>(at: Listen, setting: T) => ({
+    at,
+    setting,
+    limits: config.http.limits,
+    onRefused() {
+      refused.add(1, { listener: setting });
+    },
+    onFault(error: unknown) {
+      logger.error(
+        { error: errorText(error), stack: error instanceof Error ? error.stack : undefined },
+        'request failed',
+      );
+    },
+  });
   stack.push(
     await listen(
-      { at: config.internal.listen, setting: 'internal.listen', requestTimeoutMs: 0, onFault },
+      { ...listening(config.internal.listen, 'internal.listen'), requestTimeoutMs: 0 },
       (request, response) => {
         if (ingest.handleFeed(request, response) || origin.handlePublish(request, response)) {
           return;
@@ -165,6 +190,9 @@ async function build(
     logger: area('http'),
     pagesDirectory: PAGES_DIRECTORY,
     ...views,
+    desired,
+    writeRule: { token: internalToken, trustLoopback: config.http.trustLoopback },
+    recordings: (id) => recordingsOf(origin, id),
     async notReady() {
       const isRedisUp = await store.get('grandstand:ready').then(
         () => true,
@@ -173,16 +201,15 @@ async function build(
       return isRedisUp ? [] : ['redis'];
     },
   });
-  const publicListener = stack.push(
-    await listen(
-      { at: config.http.listen, setting: 'http.listen', requestTimeoutMs: 60_000, onFault },
-      (request, response) => {
-        if (!origin.handleMedia(request, response)) {
-          app(request, response);
-        }
+  const publicListeners = await openPublicListeners(
+    { config, logger: area('http'), listening, stack },
+    {
+      handleMedia: (request, response) => origin.handleMedia(request, response),
+      handlePage: app,
+      handleUpgrade: (request, socket, head) => {
+        signalling.handlePlayerUpgrade(request, socket, head);
       },
-      (request, socket, head) => signalling.handlePlayerUpgrade(request, socket, head),
-    ),
+    },
   );
 
   stack.push(
@@ -236,7 +263,7 @@ async function build(
   });
 
   return {
-    publicUrl: `http://${urlHost(config.http.listen.host)}:${publicListener.port}`,
+    ...publicListeners,
     streamerUrl: `ws://${urlHost(config.signalling.streamers.host)}:${signalling.streamersPort}`,
     internalUrl,
     redis: redis.description,
@@ -245,7 +272,9 @@ async function build(
   };
 }
 
-function urlHost(host: Listen['host']): string {
-  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  return isIP(reachable) === 6 ? `[${reachable}]` : reachable;
+/** Until the origin keeps recordings there are none. */
+function recordingsOf(origin: object, id: string): readonly Recording[] {
+  return 'recordings' in origin && typeof origin.recordings === 'function'
+    ? (origin.recordings as (broadcastId: string) => readonly Recording[])(id)
+    : [];
 }

@@ -1,0 +1,98 @@
+/** The listeners that the world reaches: plain, and with a certificate TLS and HTTP/2 beside it. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { GatewayConfig, Listen } from './config.ts';
+import { certificateWarning, loadCertificate, watchCertificate } from './http/certificate.ts';
+import { listen, listenTls, type ListenOptions } from './http/listen.ts';
+import { listenMedia, type MediaHandler } from './http/mediaListener.ts';
+import type { CloseStack } from '../kernel/lifecycle.ts';
+import type { Logger } from '../kernel/logger.ts';
+
+/** Where the world reaches the gateway. */
+export type PublicUrls = {
+  readonly publicUrl: string;
+  readonly tls: { readonly publicUrl: string; readonly mediaUrl: string } | undefined;
+};
+
+const REQUEST_TIMEOUT_MS = 60_000;
+
+/** Opens what the configuration asks for; `stack` closes it. */
+export async function openPublicListeners(
+  deps: {
+    readonly config: Pick<GatewayConfig, 'http' | 'tls'>;
+    readonly logger: Logger;
+    readonly listening: (at: Listen, setting: string) => ListenOptions;
+    readonly stack: CloseStack;
+  },
+  handlers: {
+    readonly handleMedia: MediaHandler;
+    readonly handlePage: (request: IncomingMessage, response: ServerResponse) => void;
+    readonly handleUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  },
+): Promise<PublicUrls> {
+  const { config, logger, listening, stack } = deps;
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    if (!handlers.handleMedia(request, response)) {
+      handlers.handlePage(request, response);
+    }
+  };
+  const plain = stack.push(
+    await listen(
+      {
+        ...listening(config.http.listen, 'http.listen'),
+        requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      },
+      onRequest,
+      handlers.handleUpgrade,
+    ),
+  );
+  const publicUrl = `http://${urlHost(config.http.listen.host)}:${plain.port}`;
+  const { certificateFile, keyFile } = config.tls;
+  if (certificateFile === undefined || keyFile === undefined) {
+    return { publicUrl, tls: undefined };
+  }
+
+  const files = { certificateFile, keyFile };
+  const certificate = await loadCertificate(files);
+  const warning = certificateWarning(certificate, Date.now());
+  if (warning !== undefined) {
+    logger.warn({ certificateFile }, warning);
+  }
+  const pages = stack.push(
+    await listenTls(
+      {
+        ...listening(config.tls.listen, 'tls.listen'),
+        requestTimeoutMs: REQUEST_TIMEOUT_MS,
+        certificate,
+      },
+      onRequest,
+      handlers.handleUpgrade,
+    ),
+  );
+  const media = stack.push(
+    await listenMedia(
+      { ...listening(config.tls.mediaListen, 'tls.mediaListen'), certificate },
+      handlers.handleMedia,
+    ),
+  );
+  stack.push(
+    watchCertificate(files, logger, (renewed) => {
+      pages.renew(renewed);
+      media.renew(renewed);
+    }),
+  );
+  return {
+    publicUrl,
+    tls: {
+      publicUrl: `https://${urlHost(config.tls.listen.host)}:${pages.port}`,
+      mediaUrl: `https://${urlHost(config.tls.mediaListen.host)}:${media.port}`,
+    },
+  };
+}
+
+/** The host of a URL that reaches a listener from this machine. */
+export function urlHost(host: Listen['host']): string {
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return isIP(reachable) === 6 ? `[${reachable}]` : reachable;
+}
