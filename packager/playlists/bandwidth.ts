@@ -1,6 +1,6 @@
 /**
- * Bit rates that players choose by, from the declared rate of a constant-bitrate encoder: the same
- * allowances in the multivariant playlist and in the MPD.
+ * Bit rates that players choose by: what the origin measured, and before that what a
+ * constant-bitrate encoder was told, with the same allowances in every text.
  */
 import type { Grid } from '../../infra/kernel/grid.ts';
 import type { TrackDescription } from './model.ts';
@@ -11,15 +11,38 @@ const CHUNK_OVERHEAD_BITS = 200 * 8;
 /** What an encoder's VBV holds: a segment may exceed its rate by so much of a second. */
 const VBV_MS = 500;
 
-/** AVERAGE-BANDWIDTH and Representation@bandwidth of a track in bit/s, container included. */
-export function averageBps(track: TrackDescription, grid: Grid): number {
+/**
+ * Rate of a track in bit/s as it was configured, container included. Representation@bandwidth of a
+ * dynamic MPD: a measured one would change the MPD while only segments come (delivery.md M03).
+ */
+export function declaredBps(track: TrackDescription, grid: Grid): number {
   return track.bitrateBps + Math.ceil((CHUNK_OVERHEAD_BITS * 1000) / grid.chunkMs);
 }
 
+/** AVERAGE-BANDWIDTH of a track in bit/s, container included (rfc8216bis §4.4.6.2). */
+export function averageBps(track: TrackDescription, grid: Grid): number {
+  return track.measured === undefined
+    ? declaredBps(track, grid)
+    : Math.ceil(track.measured.averageBps);
+}
+
 /**
- * BANDWIDTH of a track in bit/s: its largest segment (rfc8216bis §4.4.6.2), which a full VBV makes
- * longer by 25 % at 2 s and by 50 % at 1 s.
+ * BANDWIDTH of a track in bit/s: its largest segment (rfc8216bis §4.4.6.2). Before it is measured:
+ * a full VBV makes a segment longer by 25 % at 2 s and by 50 % at 1 s.
  */
 export function peakBps(track: TrackDescription, grid: Grid): number {
-  return Math.ceil((averageBps(track, grid) * (grid.segmentMs + VBV_MS)) / grid.segmentMs);
+  return track.measured === undefined
+    ? Math.ceil((declaredBps(track, grid) * (grid.segmentMs + VBV_MS)) / grid.segmentMs)
+    : Math.ceil(Math.max(track.measured.peakBps, track.measured.averageBps));
+}
+
+/**
+ * BANDWIDTH of a track's I-frame playlist in bit/s (rfc8216bis §4.4.6.3): one picture per segment,
+ * and no picture is larger than the VBV.
+ */
+export function iframePeakBps(track: TrackDescription, grid: Grid): number {
+  return (
+    track.measured?.iframePeakBps ??
+    Math.ceil((peakBps(track, grid) * Math.min(VBV_MS, grid.segmentMs)) / grid.segmentMs)
+  );
 }

@@ -34,6 +34,11 @@ export function holdBackMs(grid: Grid): number {
   return 3000 * targetDurationSeconds(grid);
 }
 
+/** CAN-SKIP-UNTIL in ms: six target durations, the least that §4.4.3.8 allows. */
+export function canSkipUntilMs(grid: Grid): number {
+  return 6000 * targetDurationSeconds(grid);
+}
+
 /** Seconds as text, up to three decimals and at least one: 1536 → `1.536`, 6000 → `6.0`. */
 export function formatMsAsSeconds(ms: number): string {
   return (ms / 1000).toFixed(3).replace(/0{1,2}$/, '');

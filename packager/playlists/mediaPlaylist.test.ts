@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { A128, makePresentation, V720 } from '../../test/support/presentation.ts';
+import { A128, makePresentation, V360, V720 } from '../../test/support/presentation.ts';
 import { renderMediaPlaylist } from './mediaPlaylist.ts';
 import type { Presentation, SegmentEntry } from './model.ts';
 
@@ -9,7 +10,7 @@ const FIRST = 897_600_600;
 const lines = (presentation: Presentation, track: string): string[] =>
   renderMediaPlaylist(presentation, track).trimEnd().split('\n');
 
-test('golden: video in the middle of a segment', () => {
+test('[H01 H02 H05 H06 H08 H09 H11 H14 H15 H16 V08] golden: video in the middle of a segment', () => {
   const presentation = makePresentation({
     firstMsn: FIRST,
     segments: 4,
@@ -19,7 +20,7 @@ test('golden: video in the middle of a segment', () => {
   expect(renderMediaPlaylist(presentation, 'v720')).toBe(`#EXTM3U
 #EXT-X-VERSION:9
 #EXT-X-TARGETDURATION:2
-#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.536,HOLD-BACK=6.0
+#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=12.0,CAN-SKIP-DATERANGES=YES,PART-HOLD-BACK=1.536,HOLD-BACK=6.0
 #EXT-X-PART-INF:PART-TARGET=0.512
 #EXT-X-MEDIA-SEQUENCE:897600600
 #EXT-X-DISCONTINUITY-SEQUENCE:0
@@ -56,7 +57,7 @@ test('golden: video in the middle of a segment', () => {
 `);
 });
 
-test('golden: audio has whole AAC frames, their true durations and start', () => {
+test('[H06 H07 H14 H15] golden: audio has whole AAC frames, their true durations and start', () => {
   const presentation = makePresentation({
     firstMsn: FIRST + 1,
     segments: 1,
@@ -78,7 +79,7 @@ test('golden: audio has whole AAC frames, their true durations and start', () =>
   ]);
 });
 
-test('golden: a cut segment, a gap and an era that is about to begin', () => {
+test('[H09 H13 H16 H18 H19] golden: a cut segment, a gap and an era that is about to begin', () => {
   const presentation = makePresentation({
     firstMsn: FIRST,
     segments: 3,
@@ -126,7 +127,7 @@ test.each([
   ['an open segment without parts', 0, '897600602.0.m4s'],
   ['one part', 1, '897600602.1.m4s'],
   ['every part but not closed yet', 4, '897600603.0.m4s'],
-] as const)('hints the part after the newest: %s', (_, openParts, uri) => {
+] as const)('[H13] hints the part after the newest: %s', (_, openParts, uri) => {
   const presentation = makePresentation({
     firstMsn: FIRST,
     segments: 2,
@@ -136,7 +137,7 @@ test.each([
   expect(hint).toEqual([`#EXT-X-PRELOAD-HINT:TYPE=PART,URI="${uri}"`]);
 });
 
-test('the numbers of another grid follow from it, the same in every track', () => {
+test('[H03 H04 H11] the numbers of another grid follow from it, the same in every track', () => {
   const presentation = makePresentation({
     firstMsn: 1000,
     segments: 6,
@@ -145,7 +146,7 @@ test('the numbers of another grid follow from it, the same in every track', () =
   const video = lines(presentation, 'v720');
   expect(video.slice(2, 5)).toEqual([
     '#EXT-X-TARGETDURATION:2',
-    '#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.536,HOLD-BACK=6.0',
+    '#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=12.0,CAN-SKIP-DATERANGES=YES,PART-HOLD-BACK=1.536,HOLD-BACK=6.0',
     '#EXT-X-PART-INF:PART-TARGET=0.512',
   ]);
   expect(lines(presentation, 'a128').slice(2, 5)).toEqual(video.slice(2, 5));
@@ -164,4 +165,95 @@ test('an era without an init segment is not published', () => {
   const segments = window!.segments.map((segment): SegmentEntry => ({ ...segment, era: 7 }));
   const broken = { ...presentation, windows: [{ ...window!, segments }] };
   expect(() => renderMediaPlaylist(broken, 'v720')).toThrow(/era 7/);
+});
+
+test('[H12] parts are listed for three target durations from the end, in every track alike', () => {
+  const presentation = makePresentation({ firstMsn: FIRST, segments: 8, openParts: 1 });
+  for (const track of ['v720', 'a128']) {
+    const parents = lines(presentation, track).flatMap((line) => {
+      const msn = /^#EXT-X-PART:.*URI="(\d+)\./.exec(line)?.[1];
+      return msn === undefined ? [] : [Number(msn) - FIRST];
+    });
+    expect([...new Set(parents)]).toEqual([5, 6, 7, 8]);
+  }
+});
+
+test('[H13 U06] an ended playlist says ENDLIST, hints at nothing and lists no open segment', () => {
+  const plan = { firstMsn: FIRST, segments: 2, openParts: 1 };
+  const live = lines(makePresentation(plan), 'v720');
+  const ended = lines({ ...makePresentation({ ...plan, openParts: 0 }), isEnded: true }, 'v720');
+  expect(ended.at(-1)).toBe('#EXT-X-ENDLIST');
+  expect(ended.filter((line) => line.includes('PRELOAD-HINT'))).toEqual([]);
+  expect(ended.slice(0, -3)).toEqual(live.slice(0, live.indexOf(`${FIRST + 1}.m4s`) + 1));
+});
+
+test('[H04 H14 H17] the dvr view lists the same media and reports its own playlists', () => {
+  const presentation = makePresentation({ firstMsn: FIRST, segments: 40, openParts: 1 });
+  const text = renderMediaPlaylist({ ...presentation, view: 'dvr' }, 'v720');
+  expect(text.replaceAll('/dvr.m3u8', '/media.m3u8')).toBe(
+    renderMediaPlaylist(presentation, 'v720'),
+  );
+  expect(text).toContain('#EXT-X-RENDITION-REPORT:URI="../a128/dvr.m3u8",LAST-MSN=');
+  expect(text).not.toContain('PLAYLIST-TYPE');
+});
+
+test('[H02 H17 U06] golden: a recording is VOD, ends, and has nothing of low latency', () => {
+  const presentation = makePresentation({ firstMsn: FIRST, segments: 3, gaps: [FIRST + 1] });
+  expect(renderMediaPlaylist({ ...presentation, view: 'vod' }, 'v720')).toBe(`#EXTM3U
+#EXT-X-VERSION:6
+#EXT-X-TARGETDURATION:2
+#EXT-X-PLAYLIST-TYPE:VOD
+#EXT-X-MEDIA-SEQUENCE:897600600
+#EXT-X-DISCONTINUITY-SEQUENCE:0
+#EXT-X-MAP:URI="init-v720e0.mp4"
+#EXT-X-PROGRAM-DATE-TIME:2026-11-20T19:00:00.000Z
+#EXTINF:2.000000,
+897600600.m4s
+#EXT-X-GAP
+#EXT-X-PROGRAM-DATE-TIME:2026-11-20T19:00:02.000Z
+#EXTINF:2.000000,
+897600601.m4s
+#EXT-X-PROGRAM-DATE-TIME:2026-11-20T19:00:04.000Z
+#EXTINF:2.000000,
+897600602.m4s
+#EXT-X-ENDLIST
+`);
+});
+
+test('a rendition whose parts are not known any more reports its segment only', () => {
+  const presentation = makePresentation({ firstMsn: FIRST, segments: 1, tracks: [V720, V360] });
+  const windows = presentation.windows.map((window) => ({
+    ...window,
+    segments: window.segments.map((segment): SegmentEntry => ({ ...segment, parts: [] })),
+  }));
+  expect(lines({ ...presentation, windows, isEnded: true }, 'v720').at(-2)).toBe(
+    `#EXT-X-RENDITION-REPORT:URI="../v360/media.m3u8",LAST-MSN=${FIRST}`,
+  );
+});
+
+test('[U01 H21] what is remembered of a segment reads as if it were written anew, while the window slides', () => {
+  const all = makePresentation({
+    firstMsn: FIRST,
+    segments: 40,
+    gaps: [FIRST + 9],
+    cut: { msn: FIRST + 11, part: 2 },
+    eraStarts: [FIRST + 14],
+  });
+  fc.assert(
+    fc.property(fc.nat(25), fc.integer({ min: 1, max: 14 }), (from, length) => {
+      const slid: Presentation = {
+        ...all,
+        windows: all.windows.map((window) => ({
+          ...window,
+          segments: window.segments.slice(from, from + length),
+          open: window.segments[from + length],
+        })),
+      };
+      for (const { track } of slid.windows) {
+        expect(renderMediaPlaylist(slid, track.name)).toBe(
+          renderMediaPlaylist(structuredClone(slid), track.name),
+        );
+      }
+    }),
+  );
 });

@@ -3,153 +3,87 @@
  * text; the origin decides what is in the window, holds blocking reloads and sets the headers.
  * URIs are relative to the playlist: `{msn}.m4s`, `{msn}.{part}.m4s`, `init-{hash}.mp4`.
  */
-import { type Grid, partsPerSegment, partTargetMs } from '../../infra/kernel/grid.ts';
-import { formatIsoMs, formatSeconds } from '../../infra/kernel/time.ts';
-import { attributeTag, decimal, enumerated, flag, integer, quoted } from './attributeList.ts';
+import { type Grid, partsPerSegment } from '../../infra/kernel/grid.ts';
+import { attributeTag, enumerated, integer, quoted } from './attributeList.ts';
+import { dateRangeTags } from './dateRange.ts';
+import { deltaUpdate, type PlaylistOptions, skipTag } from './deltaUpdate.ts';
+import { targetDurationSeconds } from './durations.ts';
 import {
-  formatMsAsSeconds,
-  holdBackMs,
-  partHoldBackMs,
-  targetDurationSeconds,
-} from './durations.ts';
+  partInf,
+  playlistType,
+  sequences,
+  serverControl,
+  targetDuration,
+  version,
+} from './headerTags.ts';
 import {
+  isFinal,
   lastPartOf,
-  type PartEntry,
+  listedWindow,
   type Presentation,
   type SegmentEntry,
   type TrackWindow,
 } from './model.ts';
+import { initUri, partUri, segmentLines } from './segmentTags.ts';
 
 /**
- * Full media playlist of `trackName`.
+ * Media playlist of `trackName`, or a delta update of it where `options` ask for one and there is
+ * something to skip.
  *
  * The caller answers only once the track has a closed segment (hls.js 1.7 counts a playlist without
  * one as a fault) and every other track has a part, so that each rendition report can say LAST-MSN
- * (rfc8216bis §4.4.5.4); it keeps eras of neighbouring segments consecutive. Throws RangeError for
+ * (rfc8216bis §4.4.5.4); it keeps eras of neighbouring segments consecutive, and closes what is open
+ * before the broadcast is ended: an ended playlist lists closed segments only. Throws RangeError for
  * an unknown track, for one without a closed segment and for an era without an init segment: those
  * are the caller's mistakes.
  */
-export function renderMediaPlaylist(presentation: Presentation, trackName: string): string {
-  const window = presentation.windows.find(({ track }) => track.name === trackName);
-  const [first] = window?.segments ?? [];
-  if (window === undefined || first === undefined) {
-    throw new RangeError(`track ${trackName} has no closed segment to list`);
-  }
-  const { grid } = presentation;
-  const open = window.open !== undefined && window.open.parts.length > 0 ? [window.open] : [];
-  const listed = [...window.segments, ...open];
-  const lines = [
+export function renderMediaPlaylist(
+  presentation: Presentation,
+  trackName: string,
+  options: PlaylistOptions = {},
+): string {
+  const { window, first } = listedWindow(presentation, trackName);
+  const delta = deltaUpdate(presentation, window, options);
+  const header = [
     '#EXTM3U',
-    version(),
-    targetDuration(grid),
-    serverControl(grid),
-    partInf(grid),
-    mediaSequence(first.msn),
-    discontinuitySequence(first.era),
-    ...listed.flatMap((segment, index) => [
-      ...segmentHead(window, segment, listed[index - 1]),
-      ...(isNearTheEnd(grid, window, segment) ? segment.parts.map(part(window, segment)) : []),
-      ...(segment === window.open ? [] : segmentTail(window, segment)),
-    ]),
-    ...hints(grid, window, first.era),
-    ...presentation.windows
-      .filter((other) => other !== window)
-      .flatMap((other) => renditionReport(other)),
+    version(presentation, delta),
+    targetDuration(presentation.grid),
+    ...playlistType(presentation),
+    ...serverControl(presentation),
+    ...partInf(presentation),
+    ...sequences(first),
+    ...(delta === undefined ? [] : [skipTag(presentation, delta)]),
+    ...dateRangeTags(presentation, delta?.kind === 'v2'),
   ];
-  return `${lines.join('\n')}\n`;
+  const footer = isFinal(presentation)
+    ? [...renditionReports(presentation, window), '#EXT-X-ENDLIST']
+    : [...hints(presentation.grid, window, first.era), ...renditionReports(presentation, window)];
+  return `${header.join('\n')}\n${body(presentation, window, delta?.skippedSegments ?? 0)}${footer.join('\n')}\n`;
+}
+
+/** Lines of all segments from the one at `from`, each ending in a line break. */
+function body(presentation: Presentation, window: TrackWindow, from: number): string {
+  const { segments, open } = window;
+  const firstWithParts = presentation.view === 'vod' ? Infinity : nearTheEnd(presentation, window);
+  const lines = segments.slice(from).map((segment, index) =>
+    segmentLines(window, segment, segments[from + index - 1], {
+      hasParts: segment.msn > firstWithParts,
+      isClosed: true,
+    }),
+  );
+  if (open !== undefined && open.parts.length > 0 && !isFinal(presentation)) {
+    lines.push(segmentLines(window, open, segments.at(-1), { hasParts: true, isClosed: false }));
+  }
+  return lines.join('');
 }
 
 /**
- * EXT-X-VERSION (rfc8216bis §4.4.1.2, §8): EXT-X-MAP needs 6, and a delta update of this playlist
- * needs 9, so every answer under this URL says 9.
- */
-function version(): string {
-  return '#EXT-X-VERSION:9';
-}
-
-/** EXT-X-TARGETDURATION (rfc8216bis §4.4.3.1): the same for all tracks, for life. */
-function targetDuration(grid: Grid): string {
-  return `#EXT-X-TARGETDURATION:${targetDurationSeconds(grid)}`;
-}
-
-/**
- * EXT-X-SERVER-CONTROL (rfc8216bis §4.4.3.8): the same in all playlists (§6.2.4). CAN-SKIP-UNTIL
- * is left out: the origin answers no delta updates.
- */
-function serverControl(grid: Grid): string {
-  return attributeTag('EXT-X-SERVER-CONTROL', {
-    'CAN-BLOCK-RELOAD': flag(true),
-    'PART-HOLD-BACK': decimal(formatMsAsSeconds(partHoldBackMs(grid))),
-    'HOLD-BACK': decimal(formatMsAsSeconds(holdBackMs(grid))),
-  });
-}
-
-/** EXT-X-PART-INF (rfc8216bis §4.4.3.7). */
-function partInf(grid: Grid): string {
-  return attributeTag('EXT-X-PART-INF', {
-    'PART-TARGET': decimal(formatMsAsSeconds(partTargetMs(grid))),
-  });
-}
-
-/** EXT-X-MEDIA-SEQUENCE (rfc8216bis §4.4.3.2): floor(UTC / D) of the first segment. */
-function mediaSequence(msn: number): string {
-  return `#EXT-X-MEDIA-SEQUENCE:${msn}`;
-}
-
-/** EXT-X-DISCONTINUITY-SEQUENCE (rfc8216bis §4.4.3.3): the era of the first segment counts them. */
-function discontinuitySequence(era: number): string {
-  return `#EXT-X-DISCONTINUITY-SEQUENCE:${era}`;
-}
-
-/** Tags that stand before the first part of their parent, never between parts (§4.4.4.9). */
-function segmentHead(
-  window: TrackWindow,
-  segment: SegmentEntry,
-  previous: SegmentEntry | undefined,
-): string[] {
-  const isNewEra = previous !== undefined && previous.era !== segment.era;
-  return [
-    ...(isNewEra ? ['#EXT-X-DISCONTINUITY'] : []),
-    ...(isNewEra || previous === undefined ? [map(initUri(window, segment.era))] : []),
-    ...(segment.isGap ? ['#EXT-X-GAP'] : []),
-    programDateTime(window, segment),
-  ];
-}
-
-/** EXT-X-MAP (rfc8216bis §4.4.4.5): the init segment of all that follows. */
-function map(uri: string): string {
-  return attributeTag('EXT-X-MAP', { URI: quoted(uri) });
-}
-
-/** EXT-X-PROGRAM-DATE-TIME (rfc8216bis §4.4.4.6): media time is UTC, so it is the start itself. */
-function programDateTime(window: TrackWindow, segment: SegmentEntry): string {
-  return `#EXT-X-PROGRAM-DATE-TIME:${formatIsoMs(segment.start, window.track.timescale)}`;
-}
-
-/** EXTINF (rfc8216bis §4.4.4.1) with its URI; EXT-X-GAP stands in the head (§4.4.4.7). */
-function segmentTail(window: TrackWindow, segment: SegmentEntry): string[] {
-  const seconds = formatSeconds(segment.duration, window.track.timescale);
-  return [`#EXTINF:${seconds},`, segmentUri(segment.msn)];
-}
-
-/** EXT-X-PART (rfc8216bis §4.4.4.9). */
-function part(window: TrackWindow, segment: SegmentEntry): (entry: PartEntry) => string {
-  return (entry) =>
-    attributeTag('EXT-X-PART', {
-      DURATION: decimal(formatSeconds(entry.duration, window.track.timescale)),
-      URI: quoted(partUri(segment.msn, entry.index)),
-      INDEPENDENT: flag(entry.isIndependent && !entry.isGap),
-      GAP: flag(entry.isGap || segment.isGap),
-    });
-}
-
-/**
- * Parts are dropped once their segment lies more than three target durations from the end
+ * Newest segment that lies more than three target durations from the end: its parts are dropped
  * (rfc8216bis §6.2.2). Counted in segments, so that all tracks drop them at the same number.
  */
-function isNearTheEnd(grid: Grid, window: TrackWindow, segment: SegmentEntry): boolean {
-  const lastMsn = window.segments.at(-1)?.msn ?? segment.msn;
-  return (lastMsn - segment.msn) * grid.segmentMs < 3000 * targetDurationSeconds(grid);
+function nearTheEnd({ grid }: Presentation, { segments }: TrackWindow): number {
+  const lastMsn = segments.at(-1)?.msn ?? 0;
+  return lastMsn - Math.ceil((3000 * targetDurationSeconds(grid)) / grid.segmentMs);
 }
 
 /**
@@ -184,32 +118,36 @@ function preloadHint(type: 'PART' | 'MAP', uri: string): string {
   return attributeTag('EXT-X-PRELOAD-HINT', { TYPE: enumerated(type), URI: quoted(uri) });
 }
 
-/** EXT-X-RENDITION-REPORT (rfc8216bis §4.4.5.4) of another track; none while it has no part. */
-function renditionReport(window: TrackWindow): string[] {
-  const last = lastPartOf(window);
+/**
+ * EXT-X-RENDITION-REPORT (rfc8216bis §4.4.5.4) of every other track, of its playlist in the same
+ * view; none while it has no part, none in a recording, which is never reloaded.
+ */
+function renditionReports(presentation: Presentation, window: TrackWindow): string[] {
+  const { view, windows } = presentation;
+  return view === 'vod'
+    ? []
+    : windows
+        .filter((other) => other !== window)
+        .flatMap((other) => renditionReport(other, mediaPlaylistName(presentation)));
+}
+
+function renditionReport(other: TrackWindow, playlistName: string): string[] {
+  const last = lastPartOf(other);
+  const newest: SegmentEntry | undefined = other.open ?? other.segments.at(-1);
   return last === undefined
     ? []
     : [
         attributeTag('EXT-X-RENDITION-REPORT', {
-          URI: quoted(`../${window.track.name}/media.m3u8`),
+          URI: quoted(`../${other.track.name}/${playlistName}`),
           'LAST-MSN': integer(last.msn),
-          'LAST-PART': integer(last.part),
+          // An entry that is read back from disk may have lost its parts.
+          'LAST-PART':
+            newest?.parts.length === 0 && other.open === undefined ? undefined : integer(last.part),
         }),
       ];
 }
 
-function segmentUri(msn: number): string {
-  return `${msn}.m4s`;
-}
-
-function partUri(msn: number, index: number): string {
-  return `${msn}.${index}.m4s`;
-}
-
-function initUri(window: TrackWindow, era: number): string {
-  const uri = window.initUris.get(era);
-  if (uri === undefined) {
-    throw new RangeError(`track ${window.track.name} has no init segment for era ${era}`);
-  }
-  return uri;
+/** File name of a track's media playlist in the view of `presentation`. */
+export function mediaPlaylistName({ view }: Presentation): 'media.m3u8' | 'dvr.m3u8' {
+  return view === 'dvr' ? 'dvr.m3u8' : 'media.m3u8';
 }

@@ -20,7 +20,12 @@ export type TrackDescription = {
   readonly channels?: number;
   readonly sampleRate?: number;
   /** Measured over what is listed, container included; `bitrateBps` decides until it is known. */
-  readonly measured?: { readonly peakBps: number; readonly averageBps: number };
+  readonly measured?: {
+    readonly peakBps: number;
+    readonly averageBps: number;
+    /** Largest first picture of a segment over the segment's duration: BANDWIDTH of I-frames. */
+    readonly iframePeakBps?: number;
+  };
 };
 
 /** Bytes `offset` to `offset + length - 1` of a resource. */
@@ -54,7 +59,10 @@ export type SegmentEntry = {
   readonly iframe?: ByteRange;
 };
 
-/** What EXT-X-DATERANGE says (rfc8216bis §4.4.5.1). Never changed once listed. */
+/**
+ * What EXT-X-DATERANGE says (rfc8216bis §4.4.5.1). Never changed once listed, its id never used
+ * again; kept 6 target durations longer than it maps to a listed segment (RECENTLY-REMOVED).
+ */
 export type DateRange = {
   readonly id: string;
   readonly class?: string;
@@ -62,6 +70,8 @@ export type DateRange = {
   readonly endMs?: number;
   readonly plannedDurationMs?: number;
   readonly isEndOnNext?: boolean;
+  /** End of the listed media when it was first listed; its start where it is not said. */
+  readonly listedMs?: number;
   /** `X-` attributes and SCTE35: name to value; a string is quoted, bytes are hexadecimal. */
   readonly attributes?: Readonly<Record<string, string | number | Uint8Array>>;
 };
@@ -104,6 +114,27 @@ export type Presentation = {
   /** Listed in every media playlist while they map to a listed segment, oldest first. */
   readonly dateRanges?: readonly DateRange[];
 };
+
+/** Nothing more will be listed: ENDLIST, no hints, directives ignored, a static MPD. */
+export function isFinal({ isEnded, view }: Presentation): boolean {
+  return isEnded === true || view === 'vod';
+}
+
+/**
+ * Window of `trackName` with its first closed segment. Throws RangeError for an unknown track and
+ * for one without a closed segment: the caller's mistakes.
+ */
+export function listedWindow(
+  { windows }: Presentation,
+  trackName: string,
+): { readonly window: TrackWindow; readonly first: SegmentEntry } {
+  const window = windows.find(({ track }) => track.name === trackName);
+  const first = window?.segments[0];
+  if (window === undefined || first === undefined) {
+    throw new RangeError(`track ${trackName} has no closed segment to list`);
+  }
+  return { window, first };
+}
 
 /** Newest complete part of a window: what LAST-MSN and LAST-PART say. Undefined while empty. */
 export function lastPartOf(

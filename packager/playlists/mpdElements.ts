@@ -5,16 +5,15 @@
 import type { Grid } from '../../infra/kernel/grid.ts';
 import { gridTicks } from '../../infra/kernel/grid.ts';
 import { formatIsoMs, ticks } from '../../infra/kernel/time.ts';
-import { averageBps } from './bandwidth.ts';
+import { averageBps, declaredBps } from './bandwidth.ts';
 import { formatMsAsSeconds, maxSegmentMs } from './durations.ts';
 import type { TrackDescription } from './model.ts';
 import { element, type XmlElement } from './xml.ts';
 
-const PROFILES = [
-  'urn:mpeg:dash:profile:isoff-live:2011',
-  'urn:mpeg:dash:profile:cmaf:2019',
-  'http://www.dashif.org/guidelines/low-latency-live-v5',
-].join(',');
+const AVAILABILITY_START_TIME = '1970-01-01T00:00:00Z';
+
+const PROFILES = ['urn:mpeg:dash:profile:isoff-live:2011', 'urn:mpeg:dash:profile:cmaf:2019'];
+const LOW_LATENCY_PROFILE = 'http://www.dashif.org/guidelines/low-latency-live-v5';
 
 /** ProducerReferenceTime@id that Latency@referenceId names. dash.js 5.2 takes 0 for none. */
 const VIDEO_REFERENCE_ID = 1;
@@ -31,13 +30,18 @@ export type PeriodSource = {
   readonly era: number;
   readonly firstMsn: number;
   readonly grid: Grid;
-};
+} & (
+  | { readonly form: 'dynamic' }
+  | { readonly form: 'ended'; readonly endNumber: number }
+  /** `zeroMs`: the instant that is presentation time 0. */
+  | { readonly form: 'recording'; readonly endNumber: number; readonly zeroMs: number }
+);
 
 /**
- * MPD (§5.3.1.2). availabilityStartTime is the epoch, so that number and time are one. No
+ * Dynamic MPD (§5.3.1.2). availabilityStartTime is the epoch, so that number and time are one. No
  * suggestedPresentationDelay: it would bind players without low latency to the target below.
  */
-export function mpd(
+export function dynamicMpd(
   grid: Grid,
   windowMs: number,
   publishTime: string,
@@ -47,17 +51,63 @@ export function mpd(
     'MPD',
     {
       xmlns: 'urn:mpeg:dash:schema:mpd:2011',
-      profiles: PROFILES,
+      profiles: [...PROFILES, LOW_LATENCY_PROFILE].join(','),
       type: 'dynamic',
-      availabilityStartTime: '1970-01-01T00:00:00Z',
+      availabilityStartTime: AVAILABILITY_START_TIME,
       publishTime,
       minimumUpdatePeriod: 'PT2S',
       minBufferTime: 'PT1S',
       timeShiftBufferDepth: duration(windowMs),
       maxSegmentDuration: duration(maxSegmentMs(grid)),
     },
-    [serviceDescription(), ...periods, utcTiming()],
+    [serviceDescription(), ...periods, utcTiming(), leapSecondInformation()],
   );
+}
+
+/** The dynamic MPD once the broadcast has ended at `endMs`: static, the rest as it was. */
+export function endedMpd(grid: Grid, endMs: number, periods: readonly XmlElement[]): XmlElement {
+  return element(
+    'MPD',
+    {
+      xmlns: 'urn:mpeg:dash:schema:mpd:2011',
+      profiles: PROFILES.join(','),
+      type: 'static',
+      availabilityStartTime: AVAILABILITY_START_TIME,
+      publishTime: formatIsoMs(ticks(endMs), 1000),
+      mediaPresentationDuration: duration(endMs),
+      minBufferTime: 'PT1S',
+      maxSegmentDuration: duration(maxSegmentMs(grid)),
+    },
+    [serviceDescription(), ...periods, utcTiming(), leapSecondInformation()],
+  );
+}
+
+/** MPD of a recording of `durationMs`: no clock, nothing to be in time for. */
+export function staticMpd(
+  grid: Grid,
+  durationMs: number,
+  periods: readonly XmlElement[],
+): XmlElement {
+  return element(
+    'MPD',
+    {
+      xmlns: 'urn:mpeg:dash:schema:mpd:2011',
+      profiles: PROFILES.join(','),
+      type: 'static',
+      mediaPresentationDuration: duration(durationMs),
+      minBufferTime: 'PT1S',
+      maxSegmentDuration: duration(maxSegmentMs(grid)),
+    },
+    periods,
+  );
+}
+
+/**
+ * LeapSecondInformation (§5.13): 0, since availabilityStartTime and all times of the MPD count days
+ * of 86400 s, as the clocks of players do.
+ */
+function leapSecondInformation(): XmlElement {
+  return element('LeapSecondInformation', { availabilityStartLeapOffset: 0 });
 }
 
 /**
@@ -81,7 +131,8 @@ function utcTiming(): XmlElement {
  * signalled: an era has another init segment, which §5.3.2.4 rules out.
  */
 export function period(source: PeriodSource, adaptationSets: readonly XmlElement[]): XmlElement {
-  const start = duration(source.firstMsn * source.grid.segmentMs);
+  const zeroMs = source.form === 'recording' ? source.zeroMs : 0;
+  const start = duration(source.firstMsn * source.grid.segmentMs - zeroMs);
   return element('Period', { id: `e${source.era}`, start }, adaptationSets);
 }
 
@@ -163,9 +214,11 @@ function producerReferenceTime(
   );
   const wallClockTime = formatIsoMs(presentationTime, track.timescale);
   return [
-    element('ProducerReferenceTime', { id, type: 'captured', wallClockTime, presentationTime }, [
-      utcTiming(),
-    ]),
+    element(
+      'ProducerReferenceTime',
+      { id, type: 'captured', wallClockTime, presentationTime },
+      source.form === 'recording' ? [] : [utcTiming()],
+    ),
   ];
 }
 
@@ -178,7 +231,7 @@ function videoRepresentation(
     'Representation',
     {
       id: track.name,
-      bandwidth: averageBps(track, source.grid),
+      bandwidth: bandwidth(source, track),
       codecs: track.codecs,
       width,
       height,
@@ -192,6 +245,13 @@ function videoRepresentation(
   );
 }
 
+/** Representation@bandwidth (§5.3.5.2): constant within a Period, so measured in recordings only. */
+function bandwidth(source: PeriodSource, track: TrackDescription): number {
+  return source.form === 'recording'
+    ? averageBps(track, source.grid)
+    : declaredBps(track, source.grid);
+}
+
 function audioRepresentation(
   source: PeriodSource,
   { track, initUri }: RepresentationSource,
@@ -201,7 +261,7 @@ function audioRepresentation(
     'Representation',
     {
       id: track.name,
-      bandwidth: averageBps(track, source.grid),
+      bandwidth: bandwidth(source, track),
       codecs: track.codecs,
       audioSamplingRate: sampleRate,
     },
@@ -222,17 +282,18 @@ function audioChannelConfiguration(channels: number): XmlElement {
 }
 
 /**
- * Resync (§5.3.13): type 0 says where CMAF chunks begin, type 1 where a decoder can start.
- * `dT` is the longest distance between two of them, in ticks.
+ * Resync (§5.3.13): type 0 says where CMAF chunks begin, type 1 where a decoder can start; each is
+ * marked by the moof that a chunk begins with. `dT` is the longest distance between two, in ticks.
  */
 function resync(type: 0 | 1, dT: number): XmlElement {
-  return element('Resync', { type, dT });
+  return element('Resync', { type, dT, marker: true });
 }
 
 /**
  * SegmentTemplate (§5.3.9.4) with @duration: number n of the Period is Media Sequence Number
  * firstMsn + n. availabilityTimeOffset = D - C with availabilityTimeComplete false (Annex K.3)
- * switches low latency on in dash.js 5.2.
+ * switches low latency on in dash.js 5.2; static MPDs have neither. They name the last number: a
+ * duration alone leaves it to the rounding of players.
  */
 function segmentTemplate(
   source: PeriodSource,
@@ -245,9 +306,14 @@ function segmentTemplate(
     timescale: track.timescale,
     duration: segmentTicks,
     startNumber: firstMsn,
+    endNumber: source.form === 'dynamic' ? undefined : source.endNumber,
     presentationTimeOffset: firstMsn === 0 ? undefined : firstMsn * segmentTicks,
-    availabilityTimeOffset: formatMsAsSeconds(grid.segmentMs - grid.chunkMs),
-    availabilityTimeComplete: false,
+    ...(source.form === 'dynamic'
+      ? {
+          availabilityTimeOffset: formatMsAsSeconds(grid.segmentMs - grid.chunkMs),
+          availabilityTimeComplete: false,
+        }
+      : {}),
     initialization: `$RepresentationID$/${initUri}`,
     media: '$RepresentationID$/$Number$.m4s',
   });

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { A128, makePresentation, V360, V720 } from '../../test/support/presentation.ts';
-import type { Presentation } from './model.ts';
+import type { Presentation, SegmentEntry } from './model.ts';
 import { renderMultivariant } from './multivariantPlaylist.ts';
 
-test('golden: the rung nearest to 2 Mbit/s first, audio apart and as a variant of its own', () => {
+test('[V01 V02 V05 V06 V07 V08 V10 V11 V12 V14 H02] golden: the rung nearest to 2 Mbit/s first, audio apart and as a variant of its own', () => {
   const V1080 = { ...V720, name: 'v1080', bitrateBps: 5_000_000, width: 1920, height: 1080 };
   const presentation = makePresentation({
     firstMsn: 1,
@@ -25,7 +25,7 @@ a128/media.m3u8
 `);
 });
 
-test('shorter segments may peak higher, and shorter chunks cost more boxes', () => {
+test('[V03 V04] before anything is measured, shorter segments may peak higher, and shorter chunks cost more boxes', () => {
   const grid = { segmentMs: 1000, partMs: 500, chunkMs: 50, fps: 60 };
   const text = renderMultivariant(
     makePresentation({ firstMsn: 1, segments: 1, tracks: [V360], grid }),
@@ -33,13 +33,13 @@ test('shorter segments may peak higher, and shorter chunks cost more boxes', () 
   expect(text).toContain('BANDWIDTH=1098000,AVERAGE-BANDWIDTH=732000,');
 });
 
-test('a broadcast without audio names no audio group', () => {
+test('[V01] a broadcast without audio names no audio group', () => {
   const text = renderMultivariant(makePresentation({ firstMsn: 1, segments: 1, tracks: [V360] }));
   expect(text).toContain('CODECS="avc1.4D401E",RESOLUTION=640x360');
   expect(text).not.toContain('AUDIO=');
 });
 
-test('describes the newest era where an encoder changed the codec level', () => {
+test('[V01] describes the newest era where an encoder changed the codec level', () => {
   const presentation: Presentation = makePresentation({
     firstMsn: 1,
     segments: 3,
@@ -51,4 +51,56 @@ test('describes the newest era where an encoder changed the codec level', () => 
     tracksByEra: new Map([[1, { ...V720, codecs: 'avc1.640020' }]]),
   }));
   expect(renderMultivariant({ ...presentation, windows })).toContain('CODECS="avc1.640020"');
+});
+
+test('[V03 V04] measured rates decide, the audio group included; the order stays', () => {
+  const measured = (peakBps: number, averageBps: number) => ({ measured: { peakBps, averageBps } });
+  const presentation = makePresentation({
+    firstMsn: 1,
+    segments: 1,
+    tracks: [
+      { ...V720, ...measured(3_000_000, 2_400_000) },
+      { ...V360, ...measured(2_100_000, 2_000_000) },
+      { ...A128, ...measured(140_000, 131_000) },
+      { ...A128, name: 'a64', ...measured(90_000, 66_000) },
+    ],
+  });
+  expect(
+    [...renderMultivariant(presentation).matchAll(/BANDWIDTH=\d+,AVERAGE-BANDWIDTH=\d+/g)].join(
+      ' ',
+    ),
+  ).toBe(
+    'BANDWIDTH=3140000,AVERAGE-BANDWIDTH=2531000 BANDWIDTH=2240000,AVERAGE-BANDWIDTH=2131000 ' +
+      'BANDWIDTH=140000,AVERAGE-BANDWIDTH=131000 BANDWIDTH=90000,AVERAGE-BANDWIDTH=66000',
+  );
+});
+
+test('[V13] golden: I-frame playlists of the rungs whose pictures are known', () => {
+  const made = makePresentation({ firstMsn: 1, segments: 2, tracks: [V720, V360, A128] });
+  const [v720, ...others] = made.windows;
+  const iframe = { offset: 0, length: 30_000 };
+  const pictured = {
+    ...v720!,
+    segments: v720!.segments.map((segment): SegmentEntry => ({ ...segment, iframe })),
+  };
+  const presentation = { ...made, windows: [pictured, ...others] };
+  const iframes = (text: string): string[] =>
+    text.split('\n').filter((line) => line.startsWith('#EXT-X-I-FRAME-STREAM-INF:'));
+  const expected =
+    '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=786250,CODECS="avc1.4D401F",RESOLUTION=1280x720,URI="v720/iframes.m3u8"';
+  expect(iframes(renderMultivariant(presentation))).toEqual([expected]);
+  expect(iframes(renderMultivariant({ ...presentation, view: 'vod' }))).toEqual([expected]);
+  expect(iframes(renderMultivariant({ ...presentation, view: 'dvr' }))).toEqual([]);
+  const measured = { peakBps: 3_000_000, averageBps: 2_400_000, iframePeakBps: 120_000 };
+  const windows = [{ ...pictured, track: { ...V720, measured } }];
+  expect(iframes(renderMultivariant({ ...presentation, windows }))[0]).toContain(
+    ':BANDWIDTH=120000,',
+  );
+});
+
+test('the dvr view names the playlists of the whole window', () => {
+  const presentation = makePresentation({ firstMsn: 1, segments: 1, tracks: [V720, A128] });
+  expect(renderMultivariant({ ...presentation, view: 'dvr' })).toBe(
+    renderMultivariant(presentation).replaceAll('/media.m3u8', '/dvr.m3u8'),
+  );
 });

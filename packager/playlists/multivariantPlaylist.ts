@@ -1,11 +1,12 @@
 /**
  * The multivariant playlist of a broadcast (rfc8216bis §4.4.6, Apple HLS authoring specification):
- * one variant per video rung with audio apart, and an audio-only variant. Constant while the ladder
- * and the encoder stay.
+ * one variant per video rung with audio apart, an audio-only variant, and the I-frame playlist of
+ * each video rung. Constant while the ladder, the encoder and what was measured stay.
  */
 import type { Grid } from '../../infra/kernel/grid.ts';
 import {
   attributeTag,
+  type AttributeValue,
   decimal,
   enumerated,
   flag,
@@ -13,7 +14,9 @@ import {
   quoted,
   resolution,
 } from './attributeList.ts';
-import { averageBps, peakBps } from './bandwidth.ts';
+import { averageBps, declaredBps, iframePeakBps, peakBps } from './bandwidth.ts';
+import { hasIframes } from './iframePlaylist.ts';
+import { mediaPlaylistName } from './mediaPlaylist.ts';
 import type { Presentation, TrackDescription, TrackWindow } from './model.ts';
 
 /** Average bit rate of the variant that stands first and is played first (Apple 1.32). */
@@ -24,12 +27,20 @@ const AUDIO_GROUP = 'audio';
 /** Language of a broadcast that says none (BCP 47: undetermined); Apple 8.10 wants the attribute. */
 const UNDETERMINED = 'und';
 
+/** A rendition with the URI of its media playlist. */
+type Rendition = TrackDescription & { readonly uri: string };
+
 /**
- * Multivariant playlist; URIs are relative to it: `{track}/media.m3u8`. Describes the newest era of
- * each track. The caller answers once the init segment of every track is known.
+ * Multivariant playlist; URIs are relative to it: `{track}/media.m3u8`, or `{track}/dvr.m3u8` in the
+ * dvr view. Describes the newest era of each track. The caller answers once the init segment of
+ * every track is known.
  */
 export function renderMultivariant(presentation: Presentation): string {
-  const tracks = presentation.windows.map(newestDescription);
+  const uri = mediaPlaylistName(presentation);
+  const tracks = presentation.windows.map((window): Rendition => {
+    const track = newestDescription(window);
+    return { ...track, uri: `${track.name}/${uri}` };
+  });
   const { grid } = presentation;
   const video = defaultFirst(
     tracks.filter(({ kind }) => kind === 'video'),
@@ -46,12 +57,13 @@ export function renderMultivariant(presentation: Presentation): string {
     ...video.flatMap((track) => variant(track, audio, grid)),
     // Apple 9.21: a variant of at most 192 kbit/s.
     ...audio.flatMap((track) => variant(track, [], grid)),
+    ...iframeVariants(presentation, video),
   ];
   return `${lines.join('\n')}\n`;
 }
 
 /** EXT-X-MEDIA (rfc8216bis §4.4.6.1) of one audio rendition; one DEFAULT in the group. */
-function media(track: TrackDescription, isDefault: boolean): string {
+function media(track: Rendition, isDefault: boolean): string {
   return attributeTag('EXT-X-MEDIA', {
     TYPE: enumerated('AUDIO'),
     'GROUP-ID': quoted(AUDIO_GROUP),
@@ -60,7 +72,7 @@ function media(track: TrackDescription, isDefault: boolean): string {
     DEFAULT: flag(isDefault),
     AUTOSELECT: flag(true),
     CHANNELS: track.channels === undefined ? undefined : quoted(String(track.channels)),
-    URI: quoted(playlistUri(track)),
+    URI: quoted(track.uri),
   });
 }
 
@@ -68,44 +80,65 @@ function media(track: TrackDescription, isDefault: boolean): string {
  * EXT-X-STREAM-INF (rfc8216bis §4.4.6.2) with its URI. BANDWIDTH and CODECS cover the renditions of
  * the audio group; CLOSED-CAPTIONS=NONE stands on all variants or on none.
  */
-function variant(
-  track: TrackDescription,
-  audio: readonly TrackDescription[],
-  grid: Grid,
-): string[] {
+function variant(track: Rendition, audio: readonly TrackDescription[], grid: Grid): string[] {
   const widest = Math.max(0, ...audio.map((each) => peakBps(each, grid)));
   const average = Math.max(0, ...audio.map((each) => averageBps(each, grid)));
   const codecs = [...new Set([track, ...audio].map((each) => each.codecs))];
-  const { width, height, fps } = track;
+  const { fps } = track;
   return [
     attributeTag('EXT-X-STREAM-INF', {
       BANDWIDTH: integer(peakBps(track, grid) + widest),
       'AVERAGE-BANDWIDTH': integer(averageBps(track, grid) + average),
       CODECS: quoted(codecs.join(',')),
-      RESOLUTION:
-        width === undefined || height === undefined ? undefined : resolution(width, height),
+      RESOLUTION: resolutionOf(track),
       'FRAME-RATE': fps === undefined ? undefined : decimal(fps.toFixed(3)),
       AUDIO: audio.length > 0 || track.kind === 'audio' ? quoted(AUDIO_GROUP) : undefined,
       'CLOSED-CAPTIONS': enumerated('NONE'),
     }),
-    playlistUri(track),
+    track.uri,
   ];
 }
 
-/** Highest first, but the rung nearest to 2 Mbit/s before all (Apple 1.32). */
-function defaultFirst(video: readonly TrackDescription[], grid: Grid): TrackDescription[] {
+/**
+ * EXT-X-I-FRAME-STREAM-INF (rfc8216bis §4.4.6.3, Apple 6.1) of each video rung, once pictures are
+ * known. Not in the dvr view: the pictures that are listed are those of the live window.
+ */
+function iframeVariants(presentation: Presentation, video: readonly Rendition[]): string[] {
+  const { grid, view, windows } = presentation;
+  const pictured = windows.filter(hasIframes).map(({ track }) => track.name);
+  return view === 'dvr'
+    ? []
+    : video
+        .filter(({ name }) => pictured.includes(name))
+        .map((track) =>
+          attributeTag('EXT-X-I-FRAME-STREAM-INF', {
+            BANDWIDTH: integer(iframePeakBps(track, grid)),
+            CODECS: quoted(track.codecs),
+            RESOLUTION: resolutionOf(track),
+            URI: quoted(`${track.name}/iframes.m3u8`),
+          }),
+        );
+}
+
+/**
+ * Highest first, but the rung nearest to 2 Mbit/s before all (Apple 1.32): by the configured rates,
+ * so that the order stays when rates are measured.
+ */
+function defaultFirst(video: readonly Rendition[], grid: Grid): Rendition[] {
   const distance = (track: TrackDescription): number =>
-    Math.abs(averageBps(track, grid) - DEFAULT_VARIANT_BPS);
+    Math.abs(declaredBps(track, grid) - DEFAULT_VARIANT_BPS);
   const descending = video.toSorted((a, b) => b.bitrateBps - a.bitrateBps);
   const first = descending.toSorted((a, b) => distance(a) - distance(b)).slice(0, 1);
   return [...first, ...descending.filter((track) => !first.includes(track))];
 }
 
-function newestDescription(window: TrackWindow): TrackDescription {
-  const newestEra = Math.max(...window.initUris.keys());
-  return window.tracksByEra?.get(newestEra) ?? window.track;
+function resolutionOf({ width, height }: TrackDescription): AttributeValue | undefined {
+  return width === undefined || height === undefined ? undefined : resolution(width, height);
 }
 
-function playlistUri(track: TrackDescription): string {
-  return `${track.name}/media.m3u8`;
+function newestDescription(window: TrackWindow): TrackDescription {
+  const newestEra = Math.max(...window.initUris.keys());
+  const { measured } = window.track;
+  const newest = window.tracksByEra?.get(newestEra) ?? window.track;
+  return measured === undefined ? newest : { measured, ...newest };
 }
