@@ -40,8 +40,8 @@ export async function benchOrigin(): Promise<void> {
   const target = await startOrigin();
   const feed = replay(target.internalPort, recordings);
   try {
-    await until('eight segments are there', 40_000, async () => {
-      return (await playlist(target)).segments.length >= 6;
+    await until('the window is full', 40_000, async () => {
+      return (await playlist(target)).segments.length >= 8;
     });
     await benchWrk(target);
     await benchHeldPlaylists(target);
@@ -157,20 +157,17 @@ async function benchAborts(target: Target): Promise<void> {
   const gone: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
     const sockets = await openSockets(target.port, CROWD);
-    const msn = Math.floor(Date.now() / segmentMs) + 1;
+    const msn = Math.floor(Date.now() / segmentMs) + 2;
     for (const socket of sockets) {
       ask(socket, `${MEDIA}/media.m3u8?_HLS_msn=${msn}`);
     }
-    const { held } = await heap(target);
+    await until('all wait', 5000, async () => (await heap(target)).held === CROWD);
     for (const socket of sockets) {
       socket.destroy();
     }
     const leftMs = performance.now();
     await until('nobody is waited for', 5000, async () => (await heap(target)).held === 0);
     gone.push(performance.now() - leftMs);
-    if (held === 0) {
-      console.log(`round ${round}: nobody was held`);
-    }
   }
   const after = await heap(target);
   const mb = (bytes: number): string => (bytes / 1e6).toFixed(2);
@@ -218,12 +215,16 @@ async function message<K extends OriginSays['kind']>(
   kind: K,
 ): Promise<Extract<OriginSays, { kind: K }>> {
   return new Promise((resolve, reject) => {
+    const onExit = (code: number | null): void => {
+      reject(new Error(`the origin has ended with ${code}`));
+    };
+    child.once('exit', onExit);
     child.once('message', (said: OriginSays) => {
+      child.off('exit', onExit);
       if (said.kind === kind) {
         resolve(said as Extract<OriginSays, { kind: K }>);
       }
     });
-    child.once('exit', (code) => reject(new Error(`the origin has ended with ${code}`)));
   });
 }
 

@@ -31,8 +31,8 @@ async function main(say: (message: OriginSays) => void): Promise<void> {
       board: { reportOrigin: () => Promise.resolve() },
       internalToken: new Secret(BENCH_TOKEN),
     },
-    // A window of twelve seconds is a playlist of about 2 KB.
-    originConfigSchema.parse({ windowMs: 12_000, ringMs: 120_000 }),
+    // A window of sixteen seconds is a playlist of about 2 KB.
+    originConfigSchema.parse({ windowMs: 16_000, ringMs: 120_000 }),
   );
   const publicPort = await listen((request, response) => {
     if (!origin.handleMedia(request, response)) {
