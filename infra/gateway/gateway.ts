@@ -23,7 +23,6 @@ import { startController } from './controller.ts';
 import { desiredBroadcasts } from './desired.ts';
 import { claimDataDirectory, keptToken } from './dataDirectory.ts';
 import { redisDirectory } from './directory.ts';
-import type { Recording } from './http/api/broadcasts.ts';
 import { createApp } from './http/app.ts';
 import { listen } from './http/listen.ts';
 import { openPublicListeners, urlHost } from './publicListeners.ts';
@@ -192,7 +191,7 @@ async function build(
     ...views,
     desired,
     writeRule: { token: internalToken, trustLoopback: config.http.trustLoopback },
-    recordings: (id) => recordingsOf(origin, id),
+    recordings: (id) => origin.recordings(id),
     async notReady() {
       const isRedisUp = await store.get('grandstand:ready').then(
         () => true,
@@ -270,11 +269,4 @@ async function build(
     encoder,
     close: (reason) => stack.close(reason),
   };
-}
-
-/** Until the origin keeps recordings there are none. */
-function recordingsOf(origin: object, id: string): readonly Recording[] {
-  return 'recordings' in origin && typeof origin.recordings === 'function'
-    ? (origin.recordings as (broadcastId: string) => readonly Recording[])(id)
-    : [];
 }

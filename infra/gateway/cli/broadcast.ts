@@ -1,4 +1,6 @@
-/** `grandstand broadcast list|show`: a client of the REST API. */
+/** `grandstand broadcast …`: a client of the REST API. */
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
 import { z } from 'zod';
 import { errorText, GatewayError } from '../../kernel/errors.ts';
 
@@ -9,14 +11,34 @@ const viewSchema = z.looseObject({
   encoder: z.string().nullable(),
   tracks: z.array(z.looseObject({ name: z.string() })),
   urls: z.looseObject({ watch: z.string() }),
+  recording: z.looseObject({ hls: z.string(), isComplete: z.boolean() }).nullish(),
 });
 const listSchema = z.looseObject({ broadcasts: z.array(viewSchema) });
+const problemSchema = z.looseObject({ detail: z.string() });
+
+/** How the gateway is reached. */
+export type Api = {
+  readonly url: string;
+  /** Bearer token, needed from another machine. */
+  readonly token?: string | undefined;
+  readonly json: boolean;
+};
+
+/** What a new broadcast is to be; the rest are the gateway's defaults. */
+export type CreateOptions = Api & {
+  readonly publish?: boolean | undefined;
+  readonly streamer?: string | undefined;
+  /** YAML file with `source`, `ladder` and `grid`. */
+  readonly file?: string | undefined;
+};
+
+const TIMEOUT_MS = 5000;
 
 /** Prints every broadcast in a line each, or the API's JSON. */
-export async function listBroadcasts(baseUrl: string, isJson: boolean): Promise<void> {
-  const body = await fetchJson(new URL('/api/v1/broadcasts', baseUrl));
+export async function listBroadcasts(api: Api): Promise<void> {
+  const body = await call(api, 'GET', '');
   const { broadcasts } = parseAnswer(listSchema, body);
-  if (isJson) {
+  if (api.json) {
     console.log(JSON.stringify(body));
     return;
   }
@@ -36,11 +58,63 @@ export async function listBroadcasts(baseUrl: string, isJson: boolean): Promise<
 }
 
 /** Prints one broadcast. */
-export async function showBroadcast(baseUrl: string, id: string, isJson: boolean): Promise<void> {
-  const body = await fetchJson(new URL(`/api/v1/broadcasts/${encodeURIComponent(id)}`, baseUrl));
+export async function showBroadcast(id: string, api: Api): Promise<void> {
+  const body = await call(api, 'GET', `/${encodeURIComponent(id)}`);
   console.log(
-    isJson ? JSON.stringify(body) : JSON.stringify(parseAnswer(viewSchema, body), undefined, 2),
+    api.json ? JSON.stringify(body) : JSON.stringify(parseAnswer(viewSchema, body), undefined, 2),
   );
+}
+
+/** Makes one and prints what became of it. */
+export async function createBroadcast(id: string, options: CreateOptions): Promise<void> {
+  const wish = {
+    ...(await readWish(options.file)),
+    ...(options.publish === true ? { source: { kind: 'publish' } } : {}),
+    ...(options.streamer === undefined
+      ? {}
+      : { source: { kind: 'pixel-streaming', streamerId: options.streamer } }),
+    id,
+  };
+  printChange(await call(options, 'POST', '', wish), options);
+}
+
+/** Stops one, or starts one that was stopped, and prints what became of it. */
+export async function changeBroadcast(verb: 'stop' | 'start', id: string, api: Api): Promise<void> {
+  printChange(await call(api, 'POST', `/${encodeURIComponent(id)}/${verb}`, {}), api);
+}
+
+/** Forgets one that has ended. */
+export async function deleteBroadcast(id: string, api: Api): Promise<void> {
+  await call(api, 'DELETE', `/${encodeURIComponent(id)}`);
+  console.log(api.json ? JSON.stringify({ id, deleted: true }) : `${id} is deleted`);
+}
+
+function printChange(body: unknown, api: Api): void {
+  const { id, state, reason, urls, recording } = parseAnswer(viewSchema, body);
+  if (api.json) {
+    console.log(JSON.stringify(body));
+    return;
+  }
+  const why = reason === undefined ? '' : ` (${reason})`;
+  const path = state === 'ended' ? recording?.hls : urls.watch;
+  console.log(`${id} is ${state}${why}`);
+  if (path !== undefined) {
+    console.log(new URL(path, api.url).href);
+  }
+}
+
+async function readWish(file: string | undefined): Promise<Record<string, unknown>> {
+  if (file === undefined) {
+    return {};
+  }
+  try {
+    // The gateway judges what is in it.
+    return z.record(z.string(), z.unknown()).parse(parse(await readFile(file, 'utf8')));
+  } catch (error) {
+    throw new GatewayError('bad_config', `cannot read ${file}: ${errorText(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 function parseAnswer<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
@@ -54,10 +128,19 @@ function parseAnswer<T extends z.ZodType>(schema: T, body: unknown): z.output<T>
   return result.data;
 }
 
-async function fetchJson(url: URL): Promise<unknown> {
+async function call(api: Api, method: string, path: string, body?: unknown): Promise<unknown> {
+  const url = new URL(`/api/v1/broadcasts${path}`, api.url);
   let response: Response;
   try {
-    response = await fetch(url, { signal: AbortSignal.timeout(5000) });
+    response = await fetch(url, {
+      method,
+      headers: {
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(api.token === undefined ? {} : { authorization: `Bearer ${api.token}` }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
   } catch (error) {
     throw new GatewayError(
       'origin_unavailable',
@@ -65,13 +148,13 @@ async function fetchJson(url: URL): Promise<unknown> {
       { cause: error },
     );
   }
-  const body: unknown = await response.json().catch(() => undefined);
+  const answer: unknown = await response.json().catch(() => undefined);
   if (!response.ok) {
-    const detail = z.looseObject({ detail: z.string() }).safeParse(body);
+    const problem = problemSchema.safeParse(answer);
     throw new GatewayError(
       response.status === 404 ? 'not_found' : 'bad_request',
-      detail.success ? detail.data.detail : `HTTP ${response.status}`,
+      problem.success ? problem.data.detail : `HTTP ${response.status}`,
     );
   }
-  return body;
+  return answer;
 }

@@ -8,6 +8,7 @@ import { probeEncoder } from '../../../packager/worker/index.ts';
 import { errorText } from '../../kernel/errors.ts';
 import { silentLogger } from '../../kernel/logger.ts';
 import type { GatewayConfig, Listen } from '../config.ts';
+import { certificateWarning, loadCertificate } from '../http/certificate.ts';
 import { loadConfig } from '../loadConfig.ts';
 
 type Finding = { readonly what: string; readonly ok: boolean; readonly detail: string };
@@ -30,6 +31,7 @@ export async function doctor(options: {
     ...(await encoderFinding(config)),
     await udpBufferFinding(),
     await portFinding('http.listen', config.http.listen),
+    ...(await tlsFindings(config)),
     await portFinding('internal.listen', config.internal.listen),
     await portFinding('signalling.streamers', config.signalling.streamers),
   ];
@@ -62,6 +64,30 @@ async function encoderFinding(config: GatewayConfig): Promise<Finding[]> {
     return [{ what: 'encoder', ok: true, detail: `${choice.name}: ${choice.reason}` }];
   } catch (error) {
     return [{ what: 'encoder', ok: false, detail: errorText(error) }];
+  }
+}
+
+async function tlsFindings({ tls }: GatewayConfig): Promise<Finding[]> {
+  const { certificateFile, keyFile } = tls;
+  if (certificateFile === undefined || keyFile === undefined) {
+    const detail = 'off: no tls.certificateFile; Apple devices play, but not at low latency';
+    return [{ what: 'TLS', ok: true, detail }];
+  }
+  try {
+    const certificate = await loadCertificate({ certificateFile, keyFile });
+    const { names, validTo } = certificate;
+    const warning = certificateWarning(certificate, Date.now());
+    return [
+      {
+        what: 'TLS',
+        ok: validTo.getTime() > Date.now(),
+        detail: warning ?? `${names}, valid to ${validTo.toISOString()}`,
+      },
+      await portFinding('tls.listen', tls.listen),
+      await portFinding('tls.mediaListen', tls.mediaListen),
+    ];
+  } catch (error) {
+    return [{ what: 'TLS', ok: false, detail: errorText(error) }];
   }
 }
 

@@ -1,7 +1,15 @@
-/** The command line: `grandstand start | demo | doctor | broadcast list|show`, each with `--json`. */
+/** The command line: `grandstand start | demo | doctor | broadcast …`, each with `--json`. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { errorText, GatewayError } from '../../kernel/errors.ts';
-import { listBroadcasts, showBroadcast } from './broadcast.ts';
+import {
+  type Api,
+  changeBroadcast,
+  createBroadcast,
+  type CreateOptions,
+  deleteBroadcast,
+  listBroadcasts,
+  showBroadcast,
+} from './broadcast.ts';
 import { doctor } from './doctor.ts';
 import { runDemo } from './demo.ts';
 import { start } from './start.ts';
@@ -76,20 +84,37 @@ program
 
 const broadcast = program
   .command('broadcast')
-  .description('look at the broadcasts of a running gateway');
-const api = (): Option => new Option('--url <url>', 'base URL of the gateway').default(DEFAULT_API);
-broadcast
-  .command('list')
-  .addOption(api())
-  .addOption(json())
-  .action((options: { url: string; json: boolean }) => listBroadcasts(options.url, options.json));
-broadcast
-  .command('show <id>')
-  .addOption(api())
-  .addOption(json())
-  .action((id: string, options: { url: string; json: boolean }) =>
-    showBroadcast(options.url, id, options.json),
-  );
+  .description('look at the broadcasts of a running gateway, and change them');
+/** A command of the API; `--token` is needed from another machine only. */
+const overApi = (name: string, description: string): Command =>
+  broadcast
+    .command(name)
+    .description(description)
+    .addOption(new Option('--url <url>', 'base URL of the gateway').default(DEFAULT_API))
+    .addOption(
+      new Option('--token <token>', 'bearer token, from another machine').env(
+        'GRANDSTAND_INTERNAL_TOKEN',
+      ),
+    )
+    .addOption(json());
+overApi('list', 'a line for each').action((options: Api) => listBroadcasts(options));
+overApi('show <id>', 'everything known of one').action((id: string, options: Api) =>
+  showBroadcast(id, options),
+);
+overApi('create <id>', 'make one; what is not said here is the configuration of the gateway')
+  .addOption(new Option('--publish', 'an encoder of yours PUTs its tracks').conflicts('streamer'))
+  .addOption(new Option('--streamer <id>', 'streamer id, where it is not the name'))
+  .addOption(new Option('--file <file>', 'YAML with source, ladder and grid'))
+  .action((id: string, options: CreateOptions) => createBroadcast(id, options));
+overApi('stop <id>', 'end it for its viewers; the recording stays').action(
+  (id: string, options: Api) => changeBroadcast('stop', id, options),
+);
+overApi('start <id>', 'start one that was stopped').action((id: string, options: Api) =>
+  changeBroadcast('start', id, options),
+);
+overApi('delete <id>', 'forget one that has ended').action((id: string, options: Api) =>
+  deleteBroadcast(id, options),
+);
 
 try {
   await program.parseAsync();

@@ -82,8 +82,11 @@ function onStopSignals(end: (reason: string) => void): () => void {
 }
 
 function summary(gateway: Gateway, demo: DemoChild | undefined): Record<string, unknown> {
-  const { publicUrl, streamerUrl, internalUrl, redis, encoder } = gateway;
-  return { publicUrl, streamerUrl, internalUrl, redis, encoder, demo: demo?.id ?? null };
+  const { publicUrl, tls, streamerUrl, internalUrl, redis, encoder } = gateway;
+  return {
+    ...{ publicUrl, tls: tls ?? null, streamerUrl, internalUrl, redis, encoder },
+    demo: demo?.id ?? null,
+  };
 }
 
 function table(gateway: Gateway, demo: DemoChild | undefined): string {
@@ -94,11 +97,20 @@ function table(gateway: Gateway, demo: DemoChild | undefined): string {
     ['present', `${gateway.publicUrl}/present/${watched}`],
     ['LL-HLS', `${gateway.publicUrl}/live/${watched}/main.m3u8`],
     ['LL-DASH', `${gateway.publicUrl}/live/${watched}/manifest.mpd`],
+    ...(gateway.tls === undefined
+      ? []
+      : ([
+          ['TLS', `${gateway.tls.publicUrl}  (pages, presenters, media)`],
+          ['HTTP/2', `${gateway.tls.mediaUrl}/live/${watched}/main.m3u8  (low latency on Apple)`],
+        ] satisfies [string, string][])),
     [
       'Unreal',
       `-PixelStreamingSignallingURL=${gateway.streamerUrl}  (UE 5.2-5.4: -PixelStreamingURL=…)`,
     ],
-    ['internal', `${gateway.internalUrl}  (feed, publishing, /metrics; needs its token)`],
+    [
+      'internal',
+      `${gateway.internalUrl}  (feed, publishing, /metrics; needs the token in {dataDir}/internal.token)`,
+    ],
     ['Redis', gateway.redis],
     ['encoder', `${gateway.encoder.name}: ${gateway.encoder.reason}`],
     ...(demo === undefined
