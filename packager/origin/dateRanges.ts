@@ -8,6 +8,7 @@ import type { DateRange } from '../playlists/model.ts';
 const MAX_RANGES = 256;
 const MAX_IDS = 4096;
 const MAX_TEXT = 1024;
+const MAX_ATTRIBUTES = 32;
 const ATTRIBUTE_NAME = /^(X-[A-Z0-9-]{1,64}|SCTE35-(CMD|OUT|IN))$/;
 
 /** See the file header. Bounded: past the cap a new one is refused. */
@@ -65,27 +66,35 @@ function endOf(range: DateRange, all: readonly DateRange[]): number {
 }
 
 function faultOf(range: DateRange): string | undefined {
+  return faultOfTexts(range) ?? faultOfTimes(range) ?? faultOfAttributes(range.attributes ?? {});
+}
+
+function faultOfTexts(range: DateRange): string | undefined {
   const texts = [range.id, range.class ?? '', ...stringsOf(range)];
-  if (range.id === '' || texts.some((text) => text.length > MAX_TEXT || hasForbidden(text))) {
-    return 'an ID and quoted strings without quotes or line breaks are needed';
+  return range.id === '' || texts.some((text) => text.length > MAX_TEXT || hasForbidden(text))
+    ? 'an ID and quoted strings without quotes or line breaks are needed'
+    : undefined;
+}
+
+function faultOfTimes(range: DateRange): string | undefined {
+  const { startMs, endMs, plannedDurationMs = 0 } = range;
+  if (![startMs, endMs ?? startMs, plannedDurationMs].every(Number.isFinite)) {
+    return 'times are finite';
   }
-  const times = [range.startMs, range.endMs ?? 0, range.plannedDurationMs ?? 0];
-  if (!times.every(Number.isFinite) || (range.plannedDurationMs ?? 0) < 0) {
-    return 'times are finite and durations not negative';
-  }
-  if (range.endMs !== undefined && range.endMs < range.startMs) {
+  if (plannedDurationMs < 0 || (endMs !== undefined && endMs < startMs)) {
     return 'it ends before it starts';
   }
-  if (range.isEndOnNext === true && (range.class === undefined || range.endMs !== undefined)) {
-    return 'END-ON-NEXT needs a CLASS and no end';
-  }
-  const names = Object.keys(range.attributes ?? {});
-  if (names.length > 32 || !names.every((name) => ATTRIBUTE_NAME.test(name))) {
+  return range.isEndOnNext === true && (range.class === undefined || endMs !== undefined)
+    ? 'END-ON-NEXT needs a CLASS and no end'
+    : undefined;
+}
+
+function faultOfAttributes(attributes: NonNullable<DateRange['attributes']>): string | undefined {
+  const entries = Object.entries(attributes);
+  if (entries.length > MAX_ATTRIBUTES || entries.some(([name]) => !ATTRIBUTE_NAME.test(name))) {
     return 'attributes are X- names or SCTE35-CMD, -OUT, -IN';
   }
-  return Object.entries(range.attributes ?? {}).some(
-    ([name, value]) => name.startsWith('SCTE35') && !(value instanceof Uint8Array),
-  )
+  return entries.some(([name, value]) => name.startsWith('SCTE') && !(value instanceof Uint8Array))
     ? 'SCTE35 is bytes'
     : undefined;
 }

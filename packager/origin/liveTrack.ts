@@ -11,7 +11,7 @@ import type { SegmentClaims } from './claims.ts';
 import { type CutEvent, Cutter } from './cutter.ts';
 import type { PublisherIdentity } from './follow.ts';
 import { restoreTrack } from './restore.ts';
-import { segmentRecord, SegmentRing, type TrackHeader } from './segmentRing.ts';
+import { segmentRecord, SegmentRing, type StoredSegment, type TrackHeader } from './segmentRing.ts';
 import type { Archive, RestoredTrack } from './storage.ts';
 import { type Publisher, Turns } from './turns.ts';
 
@@ -164,10 +164,9 @@ export class LiveTrack {
       return { verdict: 'fenced', change: 'none' };
     }
     this.#turns.wait(publisher, sample);
-    let isTaken = false;
-    const change = this.#run((taken) => {
-      isTaken ||= taken === sample;
-    });
+    const taken = new Set<Sample>();
+    const change = this.#run(taken);
+    const isTaken = taken.has(sample);
     return {
       verdict: this.isFenced(publisher) ? 'fenced' : isTaken ? 'taken' : 'dropped',
       change,
@@ -176,7 +175,7 @@ export class LiveTrack {
 
   /** Takes what waits, after something else than a sample changed whose turn it is. */
   pump(): Change {
-    return this.#run(() => undefined);
+    return this.#run(new Set());
   }
 
   /** Lists everything before segment `msn` as GAP: the other tracks are that far. */
@@ -195,7 +194,7 @@ export class LiveTrack {
     }
   }
 
-  #run(onTaken: (sample: Sample) => void): Change {
+  #run(taken: Set<Sample>): Change {
     let change: Change = 'none';
     for (let turn = this.#turns.next(); turn !== undefined; turn = this.#turns.next()) {
       const { publisher, sample } = turn;
@@ -203,7 +202,7 @@ export class LiveTrack {
       const events = this.#cutter.push(sample);
       change = mergeChange(change, this.#apply(events, publisher.header, publisher));
       this.#options.claims.used(msn, publisher.slot);
-      onTaken(sample);
+      taken.add(sample);
     }
     return change;
   }
@@ -241,39 +240,44 @@ export class LiveTrack {
     return known ?? header;
   }
 
-  /** Tells the archive, a chunk together with the part that it completes, and asks the next claim. */
+  /** Says what happened beyond the ring: to the archive, the meter, and for the next claim. */
   #tell(event: CutEvent, next: CutEvent | undefined, header: TrackHeader): void {
-    const { archive, broadcastId, claims } = this.#options;
+    const { archive, claims } = this.#options;
     const segment = this.ring.newest;
-    if (segment === undefined) {
-      return;
-    }
     if (event.kind === 'open' && this.#maker !== undefined) {
       claims.askAhead(event.msn, this.#maker.slot);
     }
     if (event.kind === 'close') {
       this.bandwidth.measure(this.ring.segments, this.#timescale);
     }
-    if (archive === undefined) {
+    if (archive !== undefined && segment !== undefined) {
+      this.#keep(archive, event, next, segment, header);
+    }
+  }
+
+  /** Tells the archive; a chunk together with the part that it completes. */
+  #keep(
+    archive: Archive,
+    event: CutEvent,
+    next: CutEvent | undefined,
+    segment: StoredSegment,
+    header: TrackHeader,
+  ): void {
+    const { broadcastId } = this.#options;
+    if (event.kind === 'chunk') {
+      this.#untold = segment.chunks.at(-1);
+    }
+    const isTold = this.#untold !== undefined && (next?.kind !== 'part' || next.isGap);
+    if (event.kind === 'part' && !isTold) {
       return;
     }
     const record = segmentRecord(segment, header.uri, this.#maker);
-    switch (event.kind) {
-      case 'open':
-        archive.open(broadcastId, this.name, record);
-        break;
-      case 'gap':
-        archive.complete(broadcastId, this.name, record, segment.chunks);
-        break;
-      case 'chunk':
-        this.#untold = segment.chunks.at(-1);
-        break;
-      case 'part':
-      case 'close':
-        break;
+    if (event.kind === 'open') {
+      archive.open(broadcastId, this.name, record);
+    } else if (event.kind === 'gap') {
+      archive.complete(broadcastId, this.name, record, segment.chunks);
     }
-    // A chunk and the part that it completes are told together.
-    if (this.#untold !== undefined && (next?.kind !== 'part' || next.isGap)) {
+    if (isTold && this.#untold !== undefined) {
       archive.append(broadcastId, this.name, record, this.#untold);
       this.#untold = undefined;
     }

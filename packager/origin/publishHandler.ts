@@ -1,20 +1,17 @@
 /**
- * The internal side: `PUT /publish/{broadcast}/{track}?slot=S&epoch=E`, one chunked request per track
- * that lasts as long as its encoder, and `GET` on the same path for a resume. A fault closes that
- * publish only; a fragment is taken whole or not at all.
+ * The publishing interface: `PUT /publish/{broadcast}/{track}`, one chunked request per track that
+ * lasts as long as its encoder, and `GET` on the same path for a resume (PUBLISHING.md). Owns the
+ * requests and their answers; a fault closes that publish only.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../infra/kernel/broadcastClock.ts';
 import { type ErrorCode, errorText, GatewayError } from '../../infra/kernel/errors.ts';
 import type { Logger } from '../../infra/kernel/logger.ts';
 import type { CounterMetric } from '../../infra/kernel/metrics.ts';
-import { isAuthorized, type Secret } from '../../infra/kernel/secret.ts';
-import { unixMsFromTicks } from '../../infra/kernel/time.ts';
-import { broadcastIdSchema, parseEpoch, trackNameSchema } from '../../infra/kernel/wire.ts';
-import { type Sample, type TrackEvent, TrackReader } from '../cmaf/index.ts';
-import type { PublisherIdentity } from './follow.ts';
+import type { Secret } from '../../infra/kernel/secret.ts';
 import type { LiveBroadcast } from './liveBroadcast.ts';
-import type { Publisher } from './turns.ts';
+import { PublishSession } from './publishSession.ts';
+import { mayPublish, parseTarget, type Target } from './publishTarget.ts';
 
 /** What the handler needs. */
 export type PublishDeps = {
@@ -29,9 +26,8 @@ export type PublishDeps = {
   onConnection(response: ServerResponse): void;
 };
 
-type Target = PublisherIdentity & { readonly broadcast: string; readonly track: string };
-
-const MAX_CLOCK_DISTANCE_MS = 30_000;
+// Longer than any encoder is silent while its source is slate.
+const MAX_SILENCE_MS = 20_000;
 const DRAIN_MS = 1000;
 
 // The one table from fault to status on this side (wire.ts, PublishRefusal).
@@ -66,42 +62,22 @@ async function serve(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  if (!isAuthorized(request.headers.authorization, deps.internalToken)) {
+  if (!mayPublish(request.headers.authorization, deps.internalToken)) {
     throw new GatewayError('unauthorized', 'publishing needs the internal token');
   }
-  const target = parseTarget(request.url ?? '');
+  const target = parseTarget(request.url ?? '', deps.clock.nowMs());
   const live = await deps.open(target.broadcast, target.track);
+  await live.ready;
   if (response.destroyed) {
     return;
   }
   if (request.method === 'GET') {
     sendState(response, live, target);
-  } else if (request.method === 'PUT') {
+  } else if (request.method === 'PUT' || request.method === 'POST') {
     receive(deps, request, response, live, target);
   } else {
-    response.writeHead(405, { Allow: 'GET, PUT', Connection: 'close' }).end();
+    response.writeHead(405, { Allow: 'GET, PUT, POST', Connection: 'close' }).end();
   }
-}
-
-function parseTarget(url: string): Target {
-  const [path = '', query = ''] = url.split('?', 2);
-  const [, , broadcast, track, ...rest] = path.split('/');
-  const values = new URLSearchParams(query);
-  const slot = values.get('slot') ?? '';
-  const epoch = parseEpoch(values.get('epoch') ?? '');
-  if (
-    !broadcastIdSchema.safeParse(broadcast).success ||
-    !trackNameSchema.safeParse(track).success ||
-    rest.length > 0 ||
-    !/^[01]$/.test(slot) ||
-    epoch === undefined
-  ) {
-    throw new GatewayError(
-      'bad_request',
-      'not a publish path: /publish/{broadcast}/{track}?slot&epoch',
-    );
-  }
-  return { broadcast: broadcast ?? '', track: track ?? '', slot: Number(slot), epoch };
 }
 
 function sendState(response: ServerResponse, live: LiveBroadcast, target: Target): void {
@@ -128,6 +104,10 @@ function receive(
   const session = new PublishSession(live, target, deps);
   deps.onConnection(response);
   logger.info({}, 'publish begins');
+  request.setTimeout(MAX_SILENCE_MS, () => {
+    logger.warn({ silenceMs: MAX_SILENCE_MS }, 'publish is silent');
+    request.destroy();
+  });
   request.on('data', (slice: Uint8Array) => {
     if (response.writableEnded) {
       return;
@@ -149,89 +129,6 @@ function receive(
     session.end();
     logger.info({ fragments: session.fragments }, 'publish ended');
   });
-}
-
-/** One publish: bytes in, samples offered. Throws what the publish is refused for. */
-class PublishSession {
-  readonly #live: LiveBroadcast;
-  readonly #target: Target;
-  readonly #clock: Clock;
-  readonly #reader: TrackReader;
-  #publisher: Publisher | undefined;
-  #newest = -1;
-  #fragments = 0;
-
-  constructor(
-    live: LiveBroadcast,
-    target: Target,
-    deps: Pick<PublishDeps, 'clock' | 'maxBoxBytes'>,
-  ) {
-    this.#live = live;
-    this.#target = target;
-    this.#clock = deps.clock;
-    this.#reader = new TrackReader({ maxBoxBytes: deps.maxBoxBytes });
-    if (live.track(target.track)?.isFenced(target) === true) {
-      throw new GatewayError('fenced', 'a newer publisher is followed');
-    }
-  }
-
-  get fragments(): number {
-    return this.#fragments;
-  }
-
-  push(slice: Uint8Array): void {
-    for (const event of this.#reader.push(slice)) {
-      this.#take(event);
-    }
-  }
-
-  end(): void {
-    if (this.#publisher !== undefined) {
-      this.#publisher.isGone = true;
-    }
-  }
-
-  #take(event: TrackEvent): void {
-    if (event.kind === 'init') {
-      this.#takeHeader(event.bytes);
-      return;
-    }
-    const publisher = this.#publisher;
-    if (publisher === undefined) {
-      throw new GatewayError('bad_media', 'media before its header');
-    }
-    this.#fragments += 1;
-    this.#checkTimes(event.samples, publisher);
-    if (this.#live.publish(this.#target.track, publisher, event.samples) === 'fenced') {
-      throw new GatewayError('fenced', 'a newer publisher is followed');
-    }
-  }
-
-  #takeHeader(bytes: Uint8Array): void {
-    const { slot, epoch, track } = this.#target;
-    const before = this.#publisher;
-    this.#publisher = this.#live.addPublisher(track, { slot, epoch }, bytes);
-    if (before !== undefined && before.header.uri !== this.#publisher.header.uri) {
-      throw new GatewayError('fenced', 'the header changed inside a publish');
-    }
-  }
-
-  #checkTimes(samples: readonly Sample[], publisher: Publisher): void {
-    const nowMs = this.#clock.nowMs();
-    for (const { dts } of samples) {
-      const distanceMs = unixMsFromTicks(dts, publisher.header.init.timescale) - nowMs;
-      if (Math.abs(distanceMs) > MAX_CLOCK_DISTANCE_MS) {
-        throw new GatewayError(
-          'off_grid',
-          `decode time ${dts} is ${Math.round(distanceMs / 1000)} s from the broadcast clock (at most 30)`,
-        );
-      }
-      if (dts <= this.#newest) {
-        throw new GatewayError('bad_media', `decode time ${dts} does not grow`);
-      }
-      this.#newest = dts;
-    }
-  }
 }
 
 /** Answers why and closes the connection; what still arrives is read for a moment, unheeded. */

@@ -8,7 +8,7 @@ import { ticks } from '../../infra/kernel/time.ts';
 import { BoxSplitter, parseFragment, type Sample, type TrackInit } from '../cmaf/index.ts';
 import type { CutEvent, Cutter } from './cutter.ts';
 import type { PublisherIdentity } from './follow.ts';
-import type { SegmentRing } from './segmentRing.ts';
+import type { SegmentRing, TrackHeader } from './segmentRing.ts';
 import type { PartRecord, RestoredSegment, RestoredTrack, SegmentRecord } from './storage.ts';
 
 /** What a restore is done with. */
@@ -46,11 +46,20 @@ export function restoreTrack(restored: RestoredTrack, target: RestoreTarget): Re
   if (open === undefined || header === undefined || open.record.msn <= (newest?.msn ?? -1)) {
     return { publisher: maker?.record.publisher, cutShort: undefined };
   }
-  const publisher = open.record.publisher ?? maker?.record.publisher;
-  const events = [
-    ...samplesOf(open.chunks, header.init).flatMap((s) => cutter.push(s)),
-    ...cutter.flush(),
-  ];
+  return {
+    publisher: open.record.publisher ?? maker?.record.publisher,
+    cutShort: restoreOpen(open, header, target),
+  };
+}
+
+/** @returns the segment where it had to be cut short */
+function restoreOpen(
+  open: RestoredSegment,
+  header: TrackHeader,
+  { grid, timescale, ring, cutter }: RestoreTarget,
+): SegmentRecord | undefined {
+  const samples = samplesOf(open.chunks, header.init);
+  const events = [...samples.flatMap((sample) => cutter.push(sample)), ...cutter.flush()];
   for (const event of events) {
     if (event.kind === 'gap') {
       ring.apply(event, header, open.record.era);
@@ -59,13 +68,13 @@ export function restoreTrack(restored: RestoredTrack, target: RestoreTarget): Re
   const parts = partsOf(events, open);
   if (parts !== undefined) {
     ring.restore({ record: { ...open.record, parts }, chunks: open.chunks }, header, false);
-    return { publisher, cutShort: undefined };
+    return undefined;
   }
-  const cutShort = closedShort(open.record, target);
+  const cutShort = closedShort(open.record, grid, timescale);
   ring.restore({ record: cutShort, chunks: open.chunks }, header, true);
-  const end = gridStart(target.grid, cutShort.msn + 1, target.timescale);
+  const end = gridStart(grid, cutShort.msn + 1, timescale);
   cutter.resume(cutShort.msn + 1, end, cutShort.start);
-  return { publisher, cutShort };
+  return cutShort;
 }
 
 /** Samples of whole chunks; none where they cannot be read. */
@@ -108,7 +117,7 @@ function partsOf(
   return next === chunks.length && next > 0 ? parts : undefined;
 }
 
-function closedShort(record: SegmentRecord, { grid, timescale }: RestoreTarget): SegmentRecord {
+function closedShort(record: SegmentRecord, grid: Grid, timescale: number): SegmentRecord {
   const missing = Math.max(0, partsPerSegment(grid) - record.parts.length);
   const parts = [
     ...record.parts,
