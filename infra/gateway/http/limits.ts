@@ -7,7 +7,7 @@ export const httpLimitsSchema = z.strictObject({
     .int()
     .min(1)
     .max(1_000_000)
-    .default(10_000)
+    .default(16_000)
     .describe('Connections of each listener at once; more are answered 503 and closed.'),
   maxHeaderBytes: z
     .int()

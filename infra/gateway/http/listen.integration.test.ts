@@ -145,7 +145,7 @@ describe('a listener', () => {
     });
   });
 
-  it('refuses large headers with 431, and does not wait for slow ones', async () => {
+  it('[B10 B21] refuses large headers with 431, and does not wait for slow ones', async () => {
     const given = options({ maxHeaderBytes: 2048, headersTimeoutMs: 1000 });
     await using(listen(given, stub, refuse), async (port) => {
       const large = `GET /good HTTP/1.1\r\nHost: a\r\nX-Large: ${'x'.repeat(3000)}\r\n\r\n`;
@@ -246,7 +246,7 @@ describe('the media listener', () => {
     return { given, listener: listenMedia({ ...given, certificate }, stub) };
   };
 
-  it('[T] speaks HTTP/2 where ALPN says so, HTTP/1.1 otherwise, and only media', async () => {
+  it('[T12] speaks HTTP/2 where ALPN says so, HTTP/1.1 otherwise, and only media', async () => {
     const { given, listener } = start();
     await using(listener, async (port) => {
       expect((await handshake(port, ['h2', 'http/1.1'])).alpnProtocol).toBe('h2');
@@ -284,7 +284,7 @@ describe('the media listener', () => {
     });
   });
 
-  it('ends a session that resets its streams as fast as it opens them', async () => {
+  it('[B21] ends a session that resets its streams as fast as it opens them', async () => {
     const { listener } = start();
     await using(listener, async (port) => {
       const bad = await session(port);
@@ -312,7 +312,7 @@ describe('the media listener', () => {
     });
   });
 
-  it('refuses large headers, unasked bodies and sessions that say nothing', async () => {
+  it('[B10 B21] refuses large headers, unasked bodies and sessions that say nothing', async () => {
     const { listener } = start({ maxHeaderBytes: 2048, keepAliveMs: 1000 });
     await using(listener, async (port) => {
       const client = await session(port);
@@ -327,6 +327,71 @@ describe('the media listener', () => {
 
       await once(client, 'close');
       expect(client.destroyed).toBe(true);
+    });
+  });
+
+  it('[T13] offers TLS 1.3, takes 1.2 and nothing older', async () => {
+    const { listener } = start();
+    await using(listener, async (port) => {
+      const with13 = await handshake(port, ['h2']);
+      expect(with13.getProtocol()).toBe('TLSv1.3');
+      const at = { ...CLIENT, host: AT.host, port };
+      const with12 = tlsConnect({ ...at, maxVersion: 'TLSv1.2' });
+      await once(with12, 'secureConnect');
+      expect(with12.getProtocol()).toBe('TLSv1.2');
+      // Security level 0 lets the client itself speak what the server must refuse.
+      const with11 = tlsConnect({
+        ...{ ...at, minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1' },
+        ciphers: 'ALL:@SECLEVEL=0',
+      });
+      await expect(once(with11, 'secureConnect')).rejects.toThrow(/protocol version/i);
+      with13.destroy();
+      with12.destroy();
+    });
+  });
+
+  it('[B21] bounds a thousand streams, and lets go of who takes nothing', async () => {
+    const { given } = start();
+    let open = 0;
+    let most = 0;
+    const big = Buffer.alloc(1 << 20);
+    const listener = listenMedia(
+      { ...given, limits: { ...given.limits, keepAliveMs: 1000 }, certificate },
+      (request, response) => {
+        if (request.url === '/held') {
+          most = Math.max(most, (open += 1));
+          response.once('close', () => (open -= 1));
+        } else {
+          response.end(request.url === '/big' ? big : 'good');
+        }
+        return true;
+      },
+    );
+    await using(listener, async (port) => {
+      const greedy = await session(port);
+      for (let count = 0; count < 1000; count += 1) {
+        greedy.request({ ':path': '/held' }).on('error', () => undefined);
+      }
+      const silent = connect(`https://${AT.host}:${port}`, {
+        ...CLIENT,
+        settings: { initialWindowSize: 0 },
+      });
+      silent.on('error', () => undefined);
+      silent.request({ ':path': '/big' }).on('error', () => undefined);
+      const letGo = Promise.all([once(silent, 'close'), once(greedy, 'close')]);
+      const good = await session(port);
+      expect((await h2(good, { ':path': '/good' })).body).toBe('good');
+      await letGo;
+      expect(most).toBeGreaterThan(0);
+      expect(most).toBeLessThanOrEqual(given.limits.maxStreams);
+      good.destroy();
+    });
+  });
+
+  it('[B21] does not wait for a handshake that never comes', async () => {
+    const { listener } = start({ headersTimeoutMs: 1000 });
+    await using(listener, async (port) => {
+      expect(await raw(port, '')).toBe('');
     });
   });
 });
