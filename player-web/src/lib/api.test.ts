@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { broadcastIdInPath, parseBroadcast } from './api.ts';
+import { broadcastIdInPath, parseBroadcast, parseRecording } from './api.ts';
 
 describe('parseBroadcast', () => {
   it('reads the shape of architecture §5', () => {
@@ -49,6 +49,45 @@ describe('parseBroadcast', () => {
       expect(parseBroadcast(input)).toBeUndefined();
     },
   );
+});
+
+describe('what is kept', () => {
+  it('reads the window and the recording', () => {
+    const broadcast = parseBroadcast({
+      id: 'demo',
+      state: 'ended',
+      urls: { dvrHls: '/x/dvr.m3u8', present: null },
+      recording: { id: '20261120t220408z', isComplete: true },
+      storage: { state: 'full', reason: 'the disk is full', bytes: 7, fromMs: 1_795_212_248_000 },
+    });
+    expect(broadcast).toMatchObject({
+      windowUrls: { hls: '/x/dvr.m3u8', dash: '/live/demo/dvr.mpd' },
+      windowFromMs: 1_795_212_248_000,
+      storageTrouble: 'the disk is full',
+      recording: { id: '20261120t220408z', isComplete: true },
+      canPresent: false,
+    });
+  });
+
+  it('has no trouble with storage that is off or well', () => {
+    for (const state of ['ok', 'off']) {
+      const broadcast = parseBroadcast({ id: 'demo', state: 'live', storage: { state } });
+      expect(broadcast?.storageTrouble).toBeUndefined();
+    }
+  });
+
+  it('reads a recording, its instants as text or as numbers', () => {
+    const wanted = {
+      id: 'r1',
+      fromMs: 1_795_212_248_000,
+      toMs: undefined,
+      expiresMs: undefined,
+      urls: { hls: '/vod/demo/r1/main.m3u8', dash: '/vod/demo/r1/manifest.mpd' },
+    };
+    expect(parseRecording('demo', { id: 'r1', fromMs: 1_795_212_248_000 })).toEqual(wanted);
+    expect(parseRecording('demo', { id: 'r1', fromMs: '2026-11-20T22:04:08Z' })).toEqual(wanted);
+    expect(parseRecording('demo', { id: 'r1' })).toBeUndefined();
+  });
 });
 
 describe('broadcastIdInPath', () => {

@@ -17,6 +17,26 @@ export type Track = {
   readonly bitrateBps: number | undefined;
 };
 
+/** One thing to play in both formats. */
+export type MediaUrls = { readonly hls: string; readonly dash: string };
+
+/** What is being recorded of this run of a broadcast, or was of the last one. */
+export type LatestRecording = {
+  readonly id: string;
+  /** Its URLs answer. */
+  readonly isComplete: boolean;
+};
+
+/** A recording that is kept. */
+export type Recording = {
+  readonly id: string;
+  /** First and last instant (Unix ms). */
+  readonly fromMs: number;
+  readonly toMs: number | undefined;
+  readonly expiresMs: number | undefined;
+  readonly urls: MediaUrls;
+};
+
 /** A broadcast as the API tells of it. */
 export type Broadcast = {
   readonly id: string;
@@ -29,7 +49,16 @@ export type Broadcast = {
   readonly sinceMs: number | undefined;
   readonly tracks: readonly Track[];
   readonly encoder: string | undefined;
-  readonly urls: { readonly hls: string; readonly dash: string };
+  readonly urls: MediaUrls;
+  /** The whole window that can be rewound to. */
+  readonly windowUrls: MediaUrls;
+  /** Oldest instant of it (Unix ms); undefined where nothing is kept. */
+  readonly windowFromMs: number | undefined;
+  /** Why what is kept is not what it should be: the disk is full, slow or fails. */
+  readonly storageTrouble: string | undefined;
+  readonly recording: LatestRecording | undefined;
+  /** Somebody else encodes: there is no application to present. */
+  readonly canPresent: boolean;
   /** Undefined where the gateway does not say. */
   readonly isPresenterConnected: boolean | undefined;
   readonly lastMsn: number | undefined;
@@ -76,6 +105,7 @@ export function parseBroadcast(input: unknown): Broadcast | undefined {
   const source = asRecord(record['source']);
   const urls = asRecord(record['urls']);
   const health = asRecord(record['health']);
+  const storage = asRecord(record['storage']);
   return {
     id,
     state,
@@ -89,9 +119,80 @@ export function parseBroadcast(input: unknown): Broadcast | undefined {
       hls: asText(urls['hls']) ?? `/live/${id}/main.m3u8`,
       dash: asText(urls['dash']) ?? `/live/${id}/manifest.mpd`,
     },
+    windowUrls: {
+      hls: asText(urls['dvrHls']) ?? `/live/${id}/dvr.m3u8`,
+      dash: asText(urls['dvrDash']) ?? `/live/${id}/dvr.mpd`,
+    },
+    windowFromMs: asNumber(storage['fromMs']),
+    storageTrouble: asTrouble(storage),
+    recording: parseLatestRecording(record['recording']),
+    canPresent: urls['present'] !== null,
     isPresenterConnected: asPresence(record['presenter']),
     lastMsn: asNumber(health['lastMsn']),
     publishDelayMs: asNumber(health['publishDelayMs']),
+  };
+}
+
+/** `GET /api/v1/broadcasts/{id}/recordings`, newest first. */
+export async function fetchRecordings(id: string): Promise<Answer<readonly Recording[]>> {
+  const answer = await fetchJson(`/api/v1/broadcasts/${encodeURIComponent(id)}/recordings`);
+  if (answer.kind !== 'ok') {
+    return answer;
+  }
+  const list = Array.isArray(answer.value)
+    ? asArray(answer.value)
+    : asArray(asRecord(answer.value)['recordings']);
+  const recordings = list.flatMap((item) => parseRecording(id, item) ?? []);
+  return { kind: 'ok', value: recordings.sort((a, b) => b.fromMs - a.fromMs) };
+}
+
+/** `POST /api/v1/broadcasts/{id}/stop` or `start`; what went wrong, undefined where nothing did. */
+export async function postCommand(
+  id: string,
+  command: 'stop' | 'start',
+): Promise<string | undefined> {
+  try {
+    const response = await fetch(`/api/v1/broadcasts/${encodeURIComponent(id)}/${command}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json' },
+      body: '{}',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    if (response.ok) {
+      return undefined;
+    }
+    const body = asRecord(await response.json().catch(() => undefined));
+    const error = body['error'];
+    return (
+      asText(asRecord(error)['message']) ??
+      asText(error) ??
+      asText(body['message']) ??
+      `the gateway answered ${response.status}`
+    );
+  } catch {
+    return 'the gateway does not answer';
+  }
+}
+
+/** Parses one recording of broadcast `broadcastId`; undefined where it is not one. */
+export function parseRecording(broadcastId: string, input: unknown): Recording | undefined {
+  const record = asRecord(input);
+  const id = asText(record['id']);
+  const fromMs = asInstant(record['fromMs']);
+  if (id === undefined || fromMs === undefined) {
+    return undefined;
+  }
+  const urls = asRecord(record['urls']);
+  const base = `/vod/${broadcastId}/${id}`;
+  return {
+    id,
+    fromMs,
+    toMs: asInstant(record['toMs']),
+    expiresMs: asInstant(record['expiresMs']),
+    urls: {
+      hls: asText(urls['hls']) ?? `${base}/main.m3u8`,
+      dash: asText(urls['dash']) ?? `${base}/manifest.mpd`,
+    },
   };
 }
 
@@ -116,6 +217,19 @@ async function fetchJson(url: string): Promise<Answer<unknown>> {
   } catch {
     return { kind: 'unreachable' };
   }
+}
+
+function parseLatestRecording(input: unknown): LatestRecording | undefined {
+  const record = asRecord(input);
+  const id = asText(record['id']);
+  return id === undefined ? undefined : { id, isComplete: record['isComplete'] === true };
+}
+
+function asTrouble(storage: Readonly<Record<string, unknown>>): string | undefined {
+  const state = asText(storage['state']);
+  return state === undefined || state === 'ok' || state === 'off'
+    ? undefined
+    : (asText(storage['reason']) ?? `storage is ${state}`);
 }
 
 function parseTrack(input: unknown): Track | undefined {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   formatBitrate,
+  formatClock,
   formatHeight,
   formatLatency,
   formatMs,
@@ -14,6 +15,10 @@ describe('format', () => {
     [formatLatency(undefined), UNKNOWN],
     [formatMs(22.6), '23 ms'],
     [formatMs(0.42), '0.4 ms'],
+    [formatClock(7400), '0:07'],
+    [formatClock(750_000), '12:30'],
+    [formatClock(7_445_000), '2:04:05'],
+    [formatClock(-5), '0:00'],
     [formatMs(9.96), '10 ms'],
     [formatBitrate(2_500_000), '2.5 Mbit/s'],
     [formatBitrate(700_000), '700 kbit/s'],

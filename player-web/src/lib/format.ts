@@ -23,6 +23,17 @@ export function formatBitrate(bps: number | undefined): string {
     : `${Math.round(bps / 1000)} kbit/s`;
 }
 
+/** A span as players count it: `0:07`, `12:30`, `2:04:05`. */
+export function formatClock(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  return hours > 0
+    ? `${hours}:${two(minutes)}:${two(seconds % 60)}`
+    : `${minutes}:${two(seconds % 60)}`;
+}
+
 /** A span in its two largest units: `3 min 20 s`, `2 h 5 min`. */
 export function formatSpan(ms: number | undefined): string {
   if (ms === undefined) {

@@ -1,5 +1,5 @@
-/** `/operate`: every broadcast as a row, read-only, over the same API as the list. */
-import { fetchBroadcasts, type Broadcast } from '../lib/api.ts';
+/** `/operate`: every broadcast as a row, with what operators do: stop it, start it again. */
+import { fetchBroadcasts, postCommand, type Broadcast } from '../lib/api.ts';
 import { byId, make, poll, setText } from '../lib/dom.ts';
 import { formatBitrate, formatHeight, formatMs, formatSpan, UNKNOWN } from '../lib/format.ts';
 import { startServerClock } from '../lib/serverClock.ts';
@@ -11,20 +11,52 @@ const rows = byId('rows', HTMLTableSectionElement);
 const summary = byId('summary', HTMLElement);
 const clock = startServerClock('/time');
 
-poll(
-  async () => {
-    const answer = await fetchBroadcasts();
-    if (answer.kind !== 'ok') {
-      setText(summary, 'The gateway does not answer. What is shown is old.');
-      return false;
-    }
-    const live = answer.value.filter((broadcast) => broadcast.state === 'live').length;
-    setText(summary, `${live} live of ${answer.value.length}`);
-    show(answer.value);
-    return true;
-  },
-  () => POLL_MS,
-);
+/** Commands on their way, by broadcast: the button waits until the API says what came of it. */
+const pending = new Map<string, 'stop' | 'start'>();
+/** What went wrong with the last command. */
+let trouble: string | undefined;
+
+rows.addEventListener('click', (event) => {
+  const button = event.target instanceof Element ? event.target.closest('button') : null;
+  const id = button?.dataset['id'];
+  const command = button?.dataset['command'];
+  if (button !== null && id !== undefined && (command === 'stop' || command === 'start')) {
+    void order(button, id, command);
+  }
+});
+
+async function order(
+  button: HTMLButtonElement,
+  id: string,
+  command: 'stop' | 'start',
+): Promise<void> {
+  const question = `End ${id} for its whole audience? What was recorded is kept.`;
+  if (pending.has(id) || (command === 'stop' && !window.confirm(question))) {
+    return;
+  }
+  pending.set(id, command);
+  button.disabled = true;
+  setText(button, command === 'stop' ? 'Stopping' : 'Starting');
+  const failure = await postCommand(id, command);
+  trouble = failure === undefined ? undefined : `${id}: ${failure}`;
+  pending.delete(id);
+  await refresh();
+}
+
+poll(refresh, () => POLL_MS);
+
+async function refresh(): Promise<boolean> {
+  const answer = await fetchBroadcasts();
+  if (answer.kind !== 'ok') {
+    setText(summary, 'The gateway does not answer. What is shown is old.');
+    return false;
+  }
+  const live = answer.value.filter((broadcast) => broadcast.state === 'live').length;
+  setText(summary, trouble ?? `${live} live of ${answer.value.length}`);
+  summary.dataset['trouble'] = String(trouble !== undefined);
+  show(answer.value);
+  return true;
+}
 
 /** Rows take the new text in place: replacing them would take the keyboard focus off a link. */
 function show(broadcasts: readonly Broadcast[]): void {
@@ -37,7 +69,13 @@ function show(broadcasts: readonly Broadcast[]): void {
     }
     [...row.cells].forEach((cell, column) => {
       const shown = old.cells[column];
-      if (column > 0 && shown !== undefined && !shown.isEqualNode(cell)) {
+      const isTouched = shown?.contains(document.activeElement) === true;
+      if (
+        column > 0 &&
+        !(isTouched && isSameCommand(shown, cell)) &&
+        shown !== undefined &&
+        !shown.isEqualNode(cell)
+      ) {
         shown.replaceWith(cell);
       }
     });
@@ -45,6 +83,13 @@ function show(broadcasts: readonly Broadcast[]): void {
   while (rows.rows.length > fresh.length) {
     rows.deleteRow(-1);
   }
+}
+
+/** A button that does the same keeps its element, and with it the focus. */
+function isSameCommand(shown: Element | undefined, fresh: Element): boolean {
+  const commandOf = (cell: Element | undefined): string | undefined =>
+    cell?.querySelector('button')?.dataset['command'];
+  return commandOf(shown) === commandOf(fresh);
 }
 
 function makeRow(broadcast: Broadcast): HTMLTableRowElement {
@@ -70,9 +115,34 @@ function makeRow(broadcast: Broadcast): HTMLTableRowElement {
     make('td', 'number', broadcast.lastMsn === undefined ? UNKNOWN : String(broadcast.lastMsn)),
     make('td', 'number', formatMs(broadcast.publishDelayMs)),
     make('td', '', presenterText(broadcast.isPresenterConnected)),
+    make('td', '', storageText(broadcast)),
+    make('td', 'action', commandButton(broadcast)),
   );
   row.dataset['id'] = broadcast.id;
   return row;
+}
+
+function storageText({ storageTrouble, recording }: Broadcast): string {
+  if (storageTrouble !== undefined) {
+    return storageTrouble;
+  }
+  if (recording === undefined) {
+    return UNKNOWN;
+  }
+  return recording.isComplete ? 'Kept' : 'Being written';
+}
+
+function commandButton({ id, state }: Broadcast): HTMLButtonElement {
+  const command = state === 'ended' ? 'start' : 'stop';
+  const isPending = pending.has(id);
+  const label = command === 'stop' ? 'Stop' : 'Start';
+  const button = make('button', 'button', label);
+  button.type = 'button';
+  button.dataset['id'] = id;
+  button.dataset['command'] = command;
+  button.disabled = isPending;
+  button.setAttribute('aria-label', `${label} ${id}`);
+  return button;
 }
 
 function ladderText(broadcast: Broadcast): string {

@@ -22,6 +22,15 @@ export type LevelChoice = string;
 /** The choice that leaves the level to the player. */
 export const AUTO: LevelChoice = 'auto';
 
+/** What is played: the live edge, the whole window that can be rewound to, or a recording. */
+export type SourceKind = 'live' | 'window' | 'recording';
+
+/** One thing to play in both formats. */
+export type Urls = { readonly hls: string; readonly dash: string };
+
+/** A span of the broadcast, by media time (Unix ms). */
+export type Span = { readonly fromMs: number; readonly toMs: number };
+
 /** What an engine tells its session. */
 export interface EngineEvents {
   /** Something that the engine cannot mend itself. `isSoft`: playback may still go on. */
@@ -45,6 +54,12 @@ export interface Engine {
   setLevel(choice: LevelChoice): void;
   /** UTC (Unix ms) of a position of the media element (s). */
   unixMsAt(positionS: number): number | undefined;
+  /** What its playlist or manifest holds now; undefined before the first. */
+  seekable(): Span | undefined;
+  /** Goes to an instant of the broadcast (Unix ms). */
+  seekTo(unixMs: number): void;
+  /** Whether to keep to the live edge, or to play on at normal speed from wherever it is. */
+  follow(isFollowing: boolean): void;
   /** The latency that the player steers to (ms). */
   targetMs(): number | undefined;
   /** Told the latency (ms) a few times per second: steers where the library does not. */
@@ -64,7 +79,12 @@ export interface Engine {
 /** What an engine is started with. */
 export type EngineOptions = {
   readonly video: HTMLVideoElement;
-  readonly urls: { readonly hls: string; readonly dash: string };
+  readonly urls: Urls;
+  readonly source: SourceKind;
+  /** Where to start (Unix ms); the live edge, or the beginning of a recording, where undefined. */
+  readonly startAtMs: number | undefined;
+  /** UTC of the first frame of a recording (Unix ms). */
+  readonly recordingFromMs: number | undefined;
   /** The choice to start with. */
   readonly level: LevelChoice;
   readonly events: EngineEvents;

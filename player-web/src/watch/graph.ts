@@ -37,6 +37,7 @@ export function drawGraph(page: Document): LatencyGraph {
     },
     clear: () => {
       series = [];
+      line?.setAttribute('points', '');
     },
   };
 }

@@ -4,53 +4,51 @@ import Hls, {
   ErrorTypes,
   Events,
   type ErrorData,
+  type HlsConfig,
   type Level as HlsLevel,
+  type LevelDetails,
 } from 'hls.js';
-import { AUTO, levelName, type Engine, type EngineOptions, type LevelChoice } from './engine.ts';
-import { isTooClose, unixMsAt, type DatedSegment } from './latency.ts';
+import {
+  AUTO,
+  levelName,
+  type Engine,
+  type EngineOptions,
+  type LevelChoice,
+  type SourceKind,
+} from './engine.ts';
+import { isTooClose, positionAt, spanOf, unixMsAt, type DatedSegment } from './latency.ts';
 import type { FaultKind } from './recovery.ts';
 
 /** Playback rates while catching up and while falling back: nobody hears either. */
 const MAX_RATE = 1.1;
 const MIN_RATE = 0.95;
 
+/**
+ * Latency that hls.js steers to, by its own reckoning (s): two parts of the default 500 ms. Its
+ * default, PART-HOLD-BACK, is three and the server's advice for anyone; ours are measured against
+ * this origin. It catches up only while more than a second is buffered (latency-controller.ts), so
+ * it settles at 1.4 s glass to glass and a lower target would change nothing.
+ */
+const LIVE_SYNC_S = 1;
+/** With longer parts the target is this many of them: one that plays and one that is on its way. */
+const LIVE_SYNC_PARTS = 2;
+/**
+ * Further behind than this it jumps (s). Each stall raises the target by a second, up to one target
+ * duration: far above that, or it would jump for ever (media-facts B.6).
+ */
+const MAX_LATENCY_S = 6;
+
 /** Starts hls.js on the multivariant playlist. */
 export function startHls(options: EngineOptions): Engine {
-  const { video, events } = options;
-  // hls.js has no jitter of its own: each viewer gets its own pace of retries.
-  const pace = 0.7 + 0.6 * Math.random();
-  const hls = new Hls({
-    lowLatencyMode: true,
-    // The default of 1 never catches up (media-facts B.6).
-    maxLiveSyncPlaybackRate: MAX_RATE,
-    // A finite back buffer made one hard stall 13 to 36 s after the start in hls.js 1.7.4; eviction
-    // is left to the browser's quota (media-facts B.6).
-    backBufferLength: Infinity,
-    // No liveSyncDuration and no liveMaxLatencyDuration: the former would replace PART-HOLD-BACK as
-    // the target and the latter needs the former. The session jumps where that is needed.
-    maxBufferLength: 10,
-    // The default of 0 keeps a level that failed once out of the automatic choice for ever.
-    errorPenaltyExpireMs: 5000,
-    // Interrupted sources are answered 503 after 3 target durations: keep asking for a good while
-    // before it becomes a fault, playback then goes on without a rebuild.
-    playlistLoadPolicy: {
-      default: {
-        maxTimeToFirstByteMs: 10_000,
-        maxLoadTimeMs: 20_000,
-        timeoutRetry: { maxNumRetry: 4, retryDelayMs: 0, maxRetryDelayMs: 0 },
-        errorRetry: { maxNumRetry: 8, retryDelayMs: 500 * pace, maxRetryDelayMs: 4000 * pace },
-      },
-    },
-    fragLoadPolicy: {
-      default: {
-        ...Hls.DefaultConfig.fragLoadPolicy.default,
-        errorRetry: { maxNumRetry: 6, retryDelayMs: 1000 * pace, maxRetryDelayMs: 8000 * pace },
-      },
-    },
-  });
+  const { video, events, source } = options;
+  const hls = new Hls(configFor(source));
   let choice = options.level;
   let isDestroyed = false;
   let isFallingBack = false;
+  let isFollowing = source === 'live' && options.startAtMs === undefined;
+  let syncS = LIVE_SYNC_S;
+
+  const segments = (): readonly DatedSegment[] => datedSegments(hls, options.recordingFromMs);
 
   const names = (): readonly string[] => hls.levels.map(nameOf);
 
@@ -77,6 +75,16 @@ export function startHls(options: EngineOptions): Engine {
     }
     events.onLevels();
   });
+  hls.on(Events.LEVEL_LOADED, (_event, { details }) => {
+    const wantedS = details.partTarget * LIVE_SYNC_PARTS;
+    if (source === 'live' && wantedS > syncS) {
+      syncS = wantedS;
+      hls.targetLatency = wantedS;
+    }
+  });
+  if (options.startAtMs !== undefined) {
+    startAt(hls, options.startAtMs, options.recordingFromMs);
+  }
   hls.on(Events.LEVELS_UPDATED, () => {
     events.onLevels();
   });
@@ -88,8 +96,18 @@ export function startHls(options: EngineOptions): Engine {
       events.onFault({ kind: faultOf(data), detail: `hls.js ${data.details}`, isSoft: false });
     }
   });
+  follow(isFollowing);
   hls.loadSource(options.urls.hls);
   hls.attachMedia(video);
+
+  function follow(next: boolean): void {
+    isFollowing = next;
+    isFallingBack = false;
+    // At 1 and without a bound hls.js leaves a viewer who rewound in peace.
+    hls.config.maxLiveSyncPlaybackRate = next ? MAX_RATE : 1;
+    hls.config.liveMaxLatencyDuration = next ? MAX_LATENCY_S : Infinity;
+    video.playbackRate = 1;
+  }
 
   return {
     kind: 'hls',
@@ -110,11 +128,22 @@ export function startHls(options: EngineOptions): Engine {
       choice = next;
       applyChoice();
     },
-    unixMsAt: (positionS) => unixMsAt(datedSegments(hls), positionS),
+    unixMsAt: (positionS) => unixMsAt(segments(), positionS),
+    seekable: () => spanOf(segments()),
+    seekTo: (unixMs) => {
+      const positionS = positionAt(segments(), unixMs);
+      if (positionS !== undefined) {
+        video.currentTime = positionS;
+      }
+    },
+    follow,
     targetMs: () => (hls.targetLatency === null ? undefined : hls.targetLatency * 1000),
     steer: (latencyMs) => {
       holdChoice();
-      const next = isTooClose(isFallingBack, latencyMs, partHoldBackS(hls) * 1000);
+      if (!isFollowing) {
+        return;
+      }
+      const next = isTooClose(isFallingBack, latencyMs, syncS * 1000);
       if (next !== isFallingBack) {
         isFallingBack = next;
         // At 1 hls.js leaves the rate alone.
@@ -135,9 +164,9 @@ export function startHls(options: EngineOptions): Engine {
       hls.recoverMediaError();
       return true;
     },
-    relaxTarget: () => relaxTarget(hls),
+    relaxTarget: () => relaxTarget(hls, syncS),
     afterInterruption: () => {
-      relaxTarget(hls);
+      relaxTarget(hls, syncS);
       // A request that the origin held until the source came back reads as a network of few bit/s.
       hls.bandwidthEstimate = hls.config.abrEwmaDefaultEstimate;
       // A level that failed is not chosen again before it has succeeded, which it then never can.
@@ -161,35 +190,87 @@ function nameOf(level: HlsLevel, index: number): string {
 }
 
 /** hls.js raises its target by a second for each stall, for good. */
-function relaxTarget(hls: Hls): boolean {
-  const baseS = partHoldBackS(hls);
-  const isRaised = baseS > 0 && (hls.targetLatency ?? 0) > baseS + 0.01;
+function relaxTarget(hls: Hls, syncS: number): boolean {
+  const isRaised = (hls.targetLatency ?? 0) > syncS + 0.01;
   if (isRaised) {
-    hls.targetLatency = baseS;
+    hls.targetLatency = syncS;
   }
   return isRaised;
 }
 
-function partHoldBackS(hls: Hls): number {
-  return hls.latestLevelDetails?.partHoldBack ?? 0;
+/** Begins at an instant, which only the first playlist turns into a position. */
+function startAt(hls: Hls, unixMs: number, recordingFromMs: number | undefined): void {
+  hls.once(Events.LEVEL_LOADED, (_event, { details }) => {
+    const positionS = positionAt(dated(details, recordingFromMs), unixMs);
+    if (positionS !== undefined) {
+      hls.startLoad(positionS);
+    }
+  });
 }
 
-function datedSegments(hls: Hls): readonly DatedSegment[] {
+function datedSegments(hls: Hls, recordingFromMs: number | undefined): readonly DatedSegment[] {
   const details = hls.latestLevelDetails;
-  if (details === null) {
-    return [];
-  }
+  return details === null ? [] : dated(details, recordingFromMs);
+}
+
+function dated(
+  details: LevelDetails,
+  recordingFromMs: number | undefined,
+): readonly DatedSegment[] {
   const hint = details.fragmentHint;
   const fragments = hint === undefined ? details.fragments : [...details.fragments, hint];
-  return fragments.flatMap((fragment) =>
-    fragment.programDateTime === null
+  return fragments.flatMap((fragment) => {
+    const unixMs =
+      fragment.programDateTime ??
+      (recordingFromMs === undefined ? undefined : recordingFromMs + fragment.start * 1000);
+    return unixMs === undefined
       ? []
-      : {
-          startS: fragment.start,
-          durationS: fragment.duration,
-          unixMs: fragment.programDateTime,
-        },
-  );
+      : { startS: fragment.start, durationS: fragment.duration, unixMs };
+  });
+}
+
+/** Settings that all sources share, and those of the live edge. */
+function configFor(source: SourceKind): Partial<HlsConfig> {
+  // hls.js has no jitter of its own: each viewer gets its own pace of retries.
+  const pace = 0.7 + 0.6 * Math.random();
+  const shared: Partial<HlsConfig> = {
+    // The default of 0 keeps a level that failed once out of the automatic choice for ever.
+    errorPenaltyExpireMs: 5000,
+    // An origin that restarts refuses, and one whose source is away answers 503 after 3 target
+    // durations: keep asking for minutes before it becomes a fault, so that playback goes on with
+    // the player it has, and at most a second late: the back-off ends at a second.
+    playlistLoadPolicy: {
+      default: {
+        maxTimeToFirstByteMs: 10_000,
+        maxLoadTimeMs: 20_000,
+        timeoutRetry: { maxNumRetry: 4, retryDelayMs: 0, maxRetryDelayMs: 0 },
+        errorRetry: { maxNumRetry: 120, retryDelayMs: 250 * pace, maxRetryDelayMs: 800 * pace },
+      },
+    },
+    fragLoadPolicy: {
+      default: {
+        ...Hls.DefaultConfig.fragLoadPolicy.default,
+        errorRetry: { maxNumRetry: 30, retryDelayMs: 250 * pace, maxRetryDelayMs: 800 * pace },
+      },
+    },
+  };
+  if (source !== 'live') {
+    // Behind live nothing hurries: whole segments, a longer buffer, and a playlist that is loaded
+    // again once per segment although it may list hours.
+    return { ...shared, lowLatencyMode: false, maxBufferLength: 20, backBufferLength: 60 };
+  }
+  return {
+    ...shared,
+    lowLatencyMode: true,
+    liveSyncDuration: LIVE_SYNC_S,
+    liveMaxLatencyDuration: MAX_LATENCY_S,
+    // The default of 1 never catches up (media-facts B.6).
+    maxLiveSyncPlaybackRate: MAX_RATE,
+    // A finite back buffer made one hard stall 13 to 36 s after the start in hls.js 1.7.4; eviction
+    // is left to the browser's quota (media-facts B.6).
+    backBufferLength: Infinity,
+    maxBufferLength: 10,
+  };
 }
 
 const MANIFEST_FAULTS: ReadonlySet<ErrorDetails> = new Set([

@@ -3,13 +3,24 @@ import type { Level, LevelChoice } from './engine.ts';
 
 /** What a key asks for. */
 export type KeyCommand =
-  'togglePlay' | 'toggleMute' | 'toggleFullscreen' | 'qualityUp' | 'qualityDown' | 'qualityAuto';
+  | 'togglePlay'
+  | 'toggleMute'
+  | 'toggleFullscreen'
+  | 'back'
+  | 'forward'
+  | 'goLive'
+  | 'qualityUp'
+  | 'qualityDown'
+  | 'qualityAuto';
 
 const COMMANDS: Readonly<Record<string, KeyCommand>> = {
   ' ': 'togglePlay',
   k: 'togglePlay',
   m: 'toggleMute',
   f: 'toggleFullscreen',
+  ArrowLeft: 'back',
+  ArrowRight: 'forward',
+  l: 'goLive',
   ArrowUp: 'qualityUp',
   ArrowDown: 'qualityDown',
   q: 'qualityAuto',
@@ -24,6 +35,9 @@ export type KeyPress = {
   readonly repeat: boolean;
 };
 
+/** Commands of a key that is held down. */
+const REPEATED: ReadonlySet<KeyCommand | undefined> = new Set(['back', 'forward']);
+
 /**
  * The command of a key, or undefined where the key belongs to the browser or to the focused control
  * (menus and sliders take arrows and letters, buttons and links take space).
@@ -31,7 +45,7 @@ export type KeyPress = {
  * @param focusedTag tag name of the focused element, upper case
  */
 export function keyCommand(press: KeyPress, focusedTag: string): KeyCommand | undefined {
-  if (press.ctrlKey || press.metaKey || press.altKey || press.repeat) {
+  if (press.ctrlKey || press.metaKey || press.altKey) {
     return undefined;
   }
   const isTaken =
@@ -39,7 +53,8 @@ export function keyCommand(press: KeyPress, focusedTag: string): KeyCommand | un
     (press.key === ' ' && (focusedTag === 'BUTTON' || focusedTag === 'A')) ||
     (focusedTag === 'INPUT' && press.key.startsWith('Arrow'));
   const key = press.key.length === 1 ? press.key.toLowerCase() : press.key;
-  return isTaken ? undefined : COMMANDS[key];
+  const command = COMMANDS[key];
+  return isTaken || (press.repeat && !REPEATED.has(command)) ? undefined : command;
 }
 
 /** The next rung above or below; stays at the ends. */

@@ -4,7 +4,9 @@ import {
   addToSeries,
   isTooClose,
   medianOf,
+  positionAt,
   shouldJumpToLive,
+  spanOf,
   unixMsAt,
   type Series,
 } from './latency.ts';
@@ -38,6 +40,37 @@ describe('unixMsAt', () => {
 
   it('knows nothing without segments', () => {
     expect(unixMsAt([], 3)).toBeUndefined();
+  });
+});
+
+describe('positionAt', () => {
+  it('is the inverse of unixMsAt inside the playlist', () => {
+    const holed = [...SEGMENTS, { startS: 16, durationS: 2, unixMs: T0 + 60_000 }];
+    fc.assert(
+      fc.property(fc.double({ min: 10, max: 17.999, noNaN: true }), (positionS) => {
+        const unixMs = unixMsAt(holed, positionS) ?? Number.NaN;
+        expect(positionAt(holed, unixMs)).toBeCloseTo(positionS, 5);
+      }),
+    );
+  });
+
+  it.each([
+    ['the oldest for what has slid off', T0 - 5000, 10],
+    ['the newest for what is not there yet', T0 + 90_000, 16],
+    ['the near side of a hole', T0 + 6100, 16],
+  ])('is %s', (_name, unixMs, wanted) => {
+    expect(positionAt(SEGMENTS, unixMs)).toBe(wanted);
+  });
+
+  it('knows nothing without segments', () => {
+    expect(positionAt([], T0)).toBeUndefined();
+    expect(spanOf([])).toBeUndefined();
+  });
+});
+
+describe('spanOf', () => {
+  it('goes from the start of the oldest to the end of the newest', () => {
+    expect(spanOf(SEGMENTS)).toEqual({ fromMs: T0, toMs: T0 + 6000 });
   });
 });
 

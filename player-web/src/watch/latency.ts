@@ -29,6 +29,34 @@ export function unixMsAt(segments: readonly DatedSegment[], positionS: number): 
   return nearest === undefined ? undefined : nearest.unixMs + (positionS - nearest.startS) * 1000;
 }
 
+/** The position (s) of an instant (Unix ms), at the nearest end of the playlist where it has none. */
+export function positionAt(segments: readonly DatedSegment[], unixMs: number): number | undefined {
+  let nearest: number | undefined;
+  let nearestDistanceMs = Number.POSITIVE_INFINITY;
+  for (const { startS, durationS, unixMs: startMs } of segments) {
+    const intoMs = unixMs - startMs;
+    const insideMs = Math.min(Math.max(intoMs, 0), durationS * 1000);
+    const distanceMs = Math.abs(intoMs - insideMs);
+    // At a boundary the later segment: its first frame is the one meant.
+    if (distanceMs <= nearestDistanceMs) {
+      nearest = startS + insideMs / 1000;
+      nearestDistanceMs = distanceMs;
+    }
+  }
+  return nearest;
+}
+
+/** The span that the segments cover; undefined where there are none. */
+export function spanOf(
+  segments: readonly DatedSegment[],
+): { readonly fromMs: number; readonly toMs: number } | undefined {
+  const first = segments[0];
+  const last = segments.at(-1);
+  return first === undefined || last === undefined
+    ? undefined
+    : { fromMs: first.unixMs, toMs: last.unixMs + last.durationS * 1000 };
+}
+
 /** Values of the last while, in order of time; bounded. */
 export type Series = readonly { readonly atMs: number; readonly value: number }[];
 

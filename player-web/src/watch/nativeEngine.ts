@@ -25,8 +25,29 @@ export function startNative(options: EngineOptions): Engine {
     },
     { signal: listening.signal },
   );
-  video.addEventListener('loadedmetadata', () => events.onLevels(), { signal: listening.signal });
+  video.addEventListener(
+    'loadedmetadata',
+    () => {
+      events.onLevels();
+      if (options.startAtMs !== undefined) {
+        seekTo(options.startAtMs);
+      }
+    },
+    { signal: listening.signal },
+  );
   video.src = options.urls.hls;
+
+  function startDateMs(): number | undefined {
+    const startMs = (video as WithStartDate).getStartDate?.().getTime() ?? Number.NaN;
+    return Number.isFinite(startMs) ? startMs : options.recordingFromMs;
+  }
+
+  function seekTo(unixMs: number): void {
+    const startMs = startDateMs();
+    if (startMs !== undefined) {
+      video.currentTime = (unixMs - startMs) / 1000;
+    }
+  }
 
   return {
     kind: 'native',
@@ -35,9 +56,22 @@ export function startNative(options: EngineOptions): Engine {
     currentLevel: () => (video.videoHeight > 0 ? `v${video.videoHeight}` : undefined),
     setLevel: () => undefined,
     unixMsAt: (positionS) => {
-      const startMs = (video as WithStartDate).getStartDate?.().getTime() ?? Number.NaN;
-      return Number.isFinite(startMs) ? startMs + positionS * 1000 : undefined;
+      const startMs = startDateMs();
+      return startMs === undefined ? undefined : startMs + positionS * 1000;
     },
+    seekable: () => {
+      const { seekable } = video;
+      const startMs = startDateMs();
+      return startMs === undefined || seekable.length === 0
+        ? undefined
+        : {
+            fromMs: startMs + seekable.start(0) * 1000,
+            toMs: startMs + seekable.end(seekable.length - 1) * 1000,
+          };
+    },
+    seekTo,
+    // Safari keeps to the live edge only as long as nobody seeks.
+    follow: () => undefined,
     targetMs: () => ASSUMED_TARGET_MS,
     steer: () => undefined,
     seekToLive: () => {

@@ -8,6 +8,10 @@ const PLAYING: Situation = {
   stillForMs: 0,
   isPaused: false,
   needsGesture: false,
+  hasEnded: false,
+  resumesLive: true,
+  recording: undefined,
+  hasRecording: false,
 };
 
 describe('noticeFor', () => {
@@ -19,6 +23,22 @@ describe('noticeFor', () => {
       reason: 'no worker is free',
     });
     expect(notice?.detail).toBe('It starts here by itself. (no worker is free)');
+  });
+
+  it.each<[string, Partial<Situation>, string | undefined]>([
+    ['the recording, once it is complete', { hasRecording: true }, 'watchRecording'],
+    ['nothing without one', {}, undefined],
+    ['to see the recording again', { recording: 'known' }, 'replay'],
+    ['the broadcast, where it is live again', { recording: 'known', api: 'live' }, 'watchLive'],
+  ])('offers at the end %s', (_name, change, action) => {
+    const notice = noticeFor({ ...PLAYING, api: 'ended', hasEnded: true, ...change });
+    expect(notice?.action).toBe(action);
+  });
+
+  it('says where playback goes on after a pause', () => {
+    const paused = { ...PLAYING, isPaused: true };
+    expect(noticeFor(paused)?.detail).toContain('live moment');
+    expect(noticeFor({ ...paused, resumesLive: false })?.detail).toContain('from here');
   });
 
   it.each<[string, Partial<Situation>, string | undefined]>([
@@ -35,6 +55,21 @@ describe('noticeFor', () => {
     ['ended', { api: 'ended', stillForMs: 2000 }, 'The broadcast has ended'],
     ['ended before', { api: 'ended', hasStarted: false }, 'The broadcast has ended'],
     ['paused', { isPaused: true }, 'Paused'],
+    ['played out, the API late', { hasEnded: true }, 'The broadcast has ended'],
+    ['played out', { hasEnded: true, api: 'ended' }, 'The broadcast has ended'],
+    ['starting again', { hasEnded: true, api: 'starting' }, 'The broadcast is starting again'],
+    ['a recording', { api: 'ended', recording: 'known' }, undefined],
+    [
+      'a recording that is fetched',
+      { api: 'ended', recording: 'loading', hasStarted: false },
+      'Loading',
+    ],
+    ['a recording at its end', { recording: 'known', hasEnded: true }, 'The recording has ended'],
+    [
+      'a recording that is gone',
+      { recording: 'missing', hasStarted: false },
+      'This recording is not kept any more',
+    ],
     ['autoplay refused', { needsGesture: true, hasStarted: false }, 'Ready'],
     ['first answer awaited', { api: undefined, hasStarted: false }, 'Loading'],
     ['joining', { hasStarted: false }, 'Loading'],

@@ -1,17 +1,21 @@
 /**
- * One viewer's session: starts a player when the broadcast is live, measures it, and brings it back
- * when it breaks. Owns the engine and every retry; the page (view.ts) only shows what it says.
+ * One viewer's session: starts a player when the broadcast is live, measures it, takes it to where
+ * the viewer wants, brings it back when it breaks, and knows when it is over. Owns the engine and
+ * every retry; the page (view.ts) only shows what it says.
  */
 import type { BroadcastState } from '../lib/api.ts';
 import type { ServerClock } from '../lib/serverClock.ts';
+import { hearApi, NOT_ENDED } from './ending.ts';
 import {
   type Engine,
   type EngineKind,
-  type Level,
   type LevelChoice,
+  type Span,
   type StartEngine,
 } from './engine.ts';
+import { bufferedAhead, watchGlass } from './glass.ts';
 import { addToSeries, medianOf, shouldJumpToLive, type Series } from './latency.ts';
+import { AT_LIVE, type Place } from './place.ts';
 import {
   HEALTHY,
   patienceMs,
@@ -22,54 +26,8 @@ import {
   type RecoveryAction,
 } from './recovery.ts';
 import { countStall, NO_STALLS } from './stalls.ts';
-
-/** What is measured of a session; the shape of `window.grandstand.stats()`. */
-export type SessionStats = {
-  readonly player: EngineKind;
-  /** Glass to glass, of the newest frame shown (ms). */
-  readonly latencyMs: number | undefined;
-  /** The same, middle of the last second: what the page shows (ms). */
-  readonly smoothLatencyMs: number | undefined;
-  readonly targetMs: number | undefined;
-  readonly bufferS: number;
-  /** Name of the level on the glass. */
-  readonly level: string | undefined;
-  readonly levelChoice: LevelChoice;
-  readonly levels: readonly Level[];
-  readonly stalls: number;
-  readonly stalledMs: number;
-  readonly droppedFrames: number;
-  readonly totalFrames: number;
-  /** UTC of the playback position by media time (Unix ms). */
-  readonly currentTimeUnixMs: number | undefined;
-  readonly playbackRate: number;
-  /** Bound on the error of the clock that latency is measured against (ms). */
-  readonly clockUncertaintyMs: number | undefined;
-  /** Players built since the page was opened: 1 where nothing ever broke. */
-  readonly builds: number;
-  readonly lastFault: string | undefined;
-  readonly hasStarted: boolean;
-  /** How long playback has made no progress (ms). */
-  readonly stillForMs: number;
-};
-
-/** A running session. */
-export type Session = {
-  stats(): SessionStats;
-  setLevel(choice: LevelChoice): void;
-  /** Changes the player; the measurements start anew. */
-  setPlayer(kind: EngineKind): void;
-  /** What the API said last. */
-  setBroadcast(state: BroadcastState | undefined, urls: Urls | undefined): void;
-  play(): void;
-  pause(): void;
-  /** The viewer paused. */
-  isPaused(): boolean;
-  /** The browser refused to start without a gesture. */
-  needsGesture(): boolean;
-};
-
-type Urls = { readonly hls: string; readonly dash: string };
+import type { Session } from './viewing.ts';
+import { Whereabouts } from './whereabouts.ts';
 
 /** What a session works with. */
 export type SessionDeps = {
@@ -81,8 +39,8 @@ export type SessionDeps = {
 const TICK_MS = 100;
 /** Latency kept for the median and for the decision to jump (ms). */
 const SERIES_MS = 6000;
-/** A frame older than this says nothing of the latency now (ms). */
-const FRAME_FRESH_MS = 700;
+/** A seek that takes longer than this counts as a stall (ms). */
+const SEEK_MS = 5000;
 /** A soft fault is forgotten if playback went on for this long after it (ms). */
 const SOFT_FAULT_MS = 1500;
 /** A build that is still fetching its library is given this long before another (ms). */
@@ -99,15 +57,24 @@ const REBUILD_QUIET_MS = 1500;
 /** Starts a session; nothing is loaded until the broadcast is live. */
 export function startSession(
   deps: SessionDeps,
-  initial: { readonly kind: EngineKind; readonly level: LevelChoice },
+  initial: {
+    readonly kind: EngineKind;
+    readonly level: LevelChoice;
+    readonly source: 'live' | 'recording';
+  },
 ): Session {
   const { video, clock } = deps;
+  const glass = watchGlass(video, clock);
   let kind = initial.kind;
   let choice = initial.level;
   let api: BroadcastState | undefined;
+  let isApiAway = false;
   /** When the API said so. */
   let apiAtMs = 0;
-  let urls: Urls | undefined;
+  const where = new Whereabouts(initial.source);
+  /** The viewer's seek is given until then to be played (monotonic ms). */
+  let seekUntilMs = 0;
+  let ending = NOT_ENDED;
   let engine: Engine | undefined;
   /** Grows with each build: what an older one still reports is not heard. */
   let generation = 0;
@@ -123,7 +90,6 @@ export function startSession(
   let troubleAtMs = 0;
   let relaxations = 0;
   let latencies: Series = [];
-  let frame: { readonly shownAtMs: number; readonly positionS: number } | undefined;
   let hasSought = false;
   let isPausedByViewer = false;
   let isRefused = false;
@@ -131,12 +97,12 @@ export function startSession(
   async function build(): Promise<void> {
     const mine = (generation += 1);
     tearDown();
+    const urls = where.urls();
     if (urls === undefined) {
       return;
     }
     builds += 1;
     builtAtMs = performance.now();
-    const target = urls;
     try {
       const start = await deps.engines[kind]();
       if (mine !== generation) {
@@ -144,7 +110,10 @@ export function startSession(
       }
       engine = start({
         video,
-        urls: target,
+        urls,
+        source: where.source,
+        startAtMs: where.isFollowing ? undefined : where.positionMs,
+        recordingFromMs: where.recording?.fromMs,
         level: choice,
         events: {
           onFault: (fault) => {
@@ -170,7 +139,7 @@ export function startSession(
     recoveryTimer = undefined;
     engine?.destroy();
     engine = undefined;
-    frame = undefined;
+    glass.forget();
     latencies = [];
     hasSought = true;
   }
@@ -208,8 +177,7 @@ export function startSession(
   function act(action: RecoveryAction['action']): void {
     if (isPausedByViewer) {
       // Mending would start to play by itself; play() builds anew.
-      generation += 1;
-      tearDown();
+      discard();
       return;
     }
     const isMended =
@@ -217,17 +185,12 @@ export function startSession(
       (action === 'recoverMedia' && engine?.recoverMedia() === true);
     if (isMended) {
       play();
-    } else if (isPlayable()) {
+    } else if (where.isPlayable()) {
       void build();
     } else {
       // Nothing to load: the tick builds again when the broadcast is live.
-      generation += 1;
-      tearDown();
+      discard();
     }
-  }
-
-  function isPlayable(): boolean {
-    return api === 'live';
   }
 
   function play(): void {
@@ -248,36 +211,103 @@ export function startSession(
     );
   }
 
-  function onFrame(now: number, metadata: VideoFrameCallbackMetadata): void {
-    frame = {
-      shownAtMs: Math.max(now, metadata.expectedDisplayTime),
-      positionS: metadata.mediaTime,
-    };
-    video.requestVideoFrameCallback(onFrame);
+  function isOver(): boolean {
+    return ending.playedOutAtMs !== undefined || api === 'ended';
   }
 
-  /** Latency of the newest frame, or of the playback position where frames are not told. */
-  function measureLatency(nowMs: number): number | undefined {
-    if (engine === undefined || video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) {
-      return undefined;
+  function seekable(): Span | undefined {
+    return where.reach(engine, liveMs());
+  }
+
+  /** The instant that is live (Unix ms); undefined where nothing is, or the clock is not known. */
+  function liveMs(): number | undefined {
+    return isOver() ? undefined : clock.nowMs();
+  }
+
+  function seekTo(unixMs: number): void {
+    const place = where.placeFor(unixMs, engine, liveMs());
+    if (place !== undefined) {
+      goTo(place);
     }
-    const isFrameFresh = frame !== undefined && nowMs - frame.shownAtMs < FRAME_FRESH_MS;
-    const shownAtMs = isFrameFresh && frame !== undefined ? frame.shownAtMs : nowMs;
-    const positionS = isFrameFresh && frame !== undefined ? frame.positionS : video.currentTime;
-    const glassMs = clock.atMs(shownAtMs);
-    const mediaMs = engine.unixMsAt(positionS);
-    return glassMs === undefined || mediaMs === undefined ? undefined : glassMs - mediaMs;
+  }
+
+  function goTo(place: Place): void {
+    const isElsewhere = where.moveTo(place);
+    ending = { ...ending, playedOutAtMs: undefined };
+    seekUntilMs = performance.now() + SEEK_MS;
+    latencies = [];
+    if (engine === undefined || isElsewhere) {
+      replace();
+      return;
+    }
+    engine.follow(place.isFollowing);
+    if (place.atMs === undefined) {
+      engine.seekToLive();
+    } else {
+      engine.seekTo(place.atMs);
+    }
+    if (!isPausedByViewer) {
+      play();
+    }
+  }
+
+  /** Another player for another source, where there is one. */
+  function replace(): void {
+    recovery = HEALTHY;
+    if (where.isPlayable()) {
+      void build();
+    } else {
+      discard();
+    }
+  }
+
+  /** No player: the tick builds one when there is something to play. */
+  function discard(): void {
+    generation += 1;
+    tearDown();
+  }
+
+  /** Another run of the broadcast. */
+  function startAnew(): void {
+    where.startAnew();
+    ending = NOT_ENDED;
+    seekUntilMs = performance.now() + SEEK_MS;
+    liveSinceMs = performance.now();
+    if (isPausedByViewer) {
+      discard();
+    } else {
+      replace();
+    }
   }
 
   function tick(): void {
     const nowMs = performance.now();
+    watchProgress(nowMs);
+    notePosition();
+    const latencyMs = glass.latencyMs(engine, nowMs);
+    const isShown = latencyMs !== undefined && !stall.isStalled && !video.paused;
+    if (where.isFollowing && isShown) {
+      latencies = addToSeries(latencies, nowMs, latencyMs, SERIES_MS);
+    }
+    if (isShown) {
+      engine?.steer(latencyMs);
+    }
+    supervise(nowMs);
+  }
+
+  function watchProgress(nowMs: number): void {
     const before = stall;
+    const isAtWork = !isPausedByViewer && !isRefused && ending.playedOutAtMs === undefined;
     stall = countStall(stall, {
       atMs: nowMs,
       positionS: video.currentTime,
-      isPaused: isPausedByViewer || isRefused,
+      // What the viewer asks for is no stall: neither the pause, nor the seek, nor the end.
+      isPaused: !isAtWork || nowMs < seekUntilMs,
       isSeeking: video.seeking || hasSought,
     });
+    if (!video.seeking && !hasSought && video.currentTime !== before.positionS) {
+      seekUntilMs = 0;
+    }
     hasSought = false;
     const stillForMs = nowMs - (before.lastProgressMs ?? nowMs);
     if (before.isStalled && !stall.isStalled && stillForMs > INTERRUPTION_MS) {
@@ -287,17 +317,23 @@ export function startSession(
     if (stall.isStalled) {
       troubleAtMs = nowMs;
     }
-    const latencyMs = measureLatency(nowMs);
-    if (latencyMs !== undefined && !stall.isStalled && !video.paused) {
-      latencies = addToSeries(latencies, nowMs, latencyMs, SERIES_MS);
-      engine?.steer(latencyMs);
+  }
+
+  function notePosition(): void {
+    if (engine === undefined) {
+      return;
     }
-    supervise(nowMs);
+    const isShown = video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && !video.seeking;
+    const atMs = isShown ? engine.unixMsAt(video.currentTime) : undefined;
+    if (where.note(engine, atMs, isOver())) {
+      void build();
+    }
   }
 
   /** Looks after a player that should be playing: starts, rebuilds, forgives, jumps. */
   function supervise(nowMs: number): void {
-    if (!isPlayable() || isPausedByViewer || isRefused || recoveryTimer !== undefined) {
+    const isIdle = isPausedByViewer || isRefused || ending.playedOutAtMs !== undefined;
+    if (!where.isPlayable() || isIdle || recoveryTimer !== undefined) {
       return;
     }
     if (engine === undefined) {
@@ -311,8 +347,8 @@ export function startSession(
       return;
     }
     const stillSinceMs = Math.max(stall.lastProgressMs ?? 0, builtAtMs, liveSinceMs);
-    if (nowMs - stillSinceMs > patienceMs(recovery.attempts)) {
-      onFault('stuck', 'no progress while the broadcast is live', false);
+    if (!isApiAway && nowMs - stillSinceMs > patienceMs(recovery.attempts)) {
+      onFault('stuck', 'no progress although there is something to play', false);
       return;
     }
     settle(nowMs, engine);
@@ -328,7 +364,7 @@ export function startSession(
     if (steadyForMs > relaxAfterMs(relaxations) && running.relaxTarget()) {
       relaxations += 1;
     }
-    const targetMs = running.targetMs();
+    const targetMs = where.isFollowing ? running.targetMs() : undefined;
     if (targetMs !== undefined && shouldJumpToLive(latencies, nowMs, targetMs)) {
       latencies = [];
       running.seekToLive();
@@ -339,12 +375,32 @@ export function startSession(
   function isBackAfterHole(nowMs: number): boolean {
     const holeSinceMs = Math.max(stall.lastProgressMs ?? nowMs, builtAtMs);
     return (
+      where.isFollowing &&
       engine?.resumesItself === false &&
       stall.isStalled &&
       nowMs - holeSinceMs > HOLE_MS &&
       apiAtMs - holeSinceMs > HOLE_MS &&
       bufferedAhead(video) < HOLE_BUFFER_S
     );
+  }
+
+  /** A paused player stays where it is, if that can be played when the pause is over. */
+  function holdStill(): void {
+    isPausedByViewer = true;
+    if (where.isFollowing && where.programme?.window !== undefined && stall.hasStarted) {
+      where.isFollowing = false;
+      engine?.follow(false);
+    }
+  }
+
+  /** After a pause: on from where it was; live where it was short or nothing can be rewound to. */
+  function resume(): void {
+    const pausedAtMs = engine?.unixMsAt(video.currentTime) ?? where.positionMs;
+    if (where.isFollowing) {
+      engine?.seekToLive();
+    } else if (where.source === 'live' && !isOver() && pausedAtMs !== undefined) {
+      seekTo(pausedAtMs);
+    }
   }
 
   video.addEventListener('seeking', () => {
@@ -354,7 +410,7 @@ export function startSession(
   // pauses too, hence the guard.
   video.addEventListener('pause', () => {
     if (engine !== undefined && performance.now() - builtAtMs > REBUILD_QUIET_MS && !video.ended) {
-      isPausedByViewer = true;
+      holdStill();
     }
   });
   video.addEventListener('play', () => {
@@ -364,9 +420,11 @@ export function startSession(
   video.addEventListener('playing', () => {
     isRefused = false;
   });
-  if ('requestVideoFrameCallback' in video) {
-    video.requestVideoFrameCallback(onFrame);
-  }
+  video.addEventListener('ended', () => {
+    if (engine !== undefined) {
+      ending = { ...ending, playedOutAtMs: performance.now() };
+    }
+  });
   window.setInterval(tick, TICK_MS);
 
   return {
@@ -375,7 +433,7 @@ export function startSession(
       const quality = video.getVideoPlaybackQuality();
       return {
         player: kind,
-        latencyMs: measureLatency(nowMs),
+        latencyMs: glass.latencyMs(engine, nowMs),
         smoothLatencyMs: medianOf(latencies, nowMs, 1000),
         targetMs: engine?.targetMs(),
         bufferS: bufferedAhead(video),
@@ -393,6 +451,10 @@ export function startSession(
         lastFault,
         hasStarted: stall.hasStarted,
         stillForMs: stall.lastProgressMs === undefined ? 0 : nowMs - stall.lastProgressMs,
+        source: where.source,
+        isFollowing: where.isFollowing,
+        positionMs: where.positionMs,
+        hasEnded: ending.playedOutAtMs !== undefined,
       };
     },
     setLevel: (next) => {
@@ -407,46 +469,66 @@ export function startSession(
         recovery = HEALTHY;
         builds = 0;
         lastFault = undefined;
-        generation += 1;
-        tearDown();
-        if (isPlayable()) {
-          void build();
+        ending = { ...ending, playedOutAtMs: undefined };
+        replace();
+      }
+    },
+    setBroadcast: (next) => {
+      if (next?.state === 'live' && (api !== 'live' || isApiAway)) {
+        liveSinceMs = performance.now();
+      }
+      api = next?.state;
+      apiAtMs = performance.now();
+      isApiAway = false;
+      where.programme = next;
+      if (where.source !== 'recording') {
+        const heard = hearApi(ending, api, apiAtMs);
+        ending = heard.ending;
+        if (heard.isAnew) {
+          startAnew();
         }
       }
     },
-    setBroadcast: (state, nextUrls) => {
-      if (state === 'live' && api !== 'live') {
-        liveSinceMs = performance.now();
+    setUnreachable: () => {
+      isApiAway = true;
+    },
+    setRecording: (next) => {
+      where.recording = next;
+    },
+    seekable,
+    seekTo,
+    seekBy: (seconds) => {
+      const span = seekable();
+      const atMs = where.isFollowing ? span?.toMs : where.positionMs;
+      if (atMs !== undefined) {
+        seekTo(atMs + seconds * 1000);
       }
-      api = state;
-      apiAtMs = performance.now();
-      urls = nextUrls;
+    },
+    goLive: () => {
+      isPausedByViewer = false;
+      goTo(AT_LIVE);
     },
     play: () => {
+      if (ending.playedOutAtMs !== undefined) {
+        const span = seekable();
+        isPausedByViewer = false;
+        seekTo(span?.fromMs ?? 0);
+        return;
+      }
       if (isPausedByViewer) {
-        engine?.seekToLive();
+        isPausedByViewer = false;
+        resume();
       }
       play();
-      if (engine === undefined && isPlayable() && recoveryTimer === undefined) {
+      if (engine === undefined && where.isPlayable() && recoveryTimer === undefined) {
         void build();
       }
     },
     pause: () => {
-      isPausedByViewer = true;
+      holdStill();
       video.pause();
     },
     isPaused: () => isPausedByViewer,
     needsGesture: () => isRefused,
   };
-}
-
-/** Media buffered ahead of the playback position (s). */
-function bufferedAhead(video: HTMLVideoElement): number {
-  const { buffered, currentTime } = video;
-  for (let index = 0; index < buffered.length; index += 1) {
-    if (buffered.start(index) <= currentTime + 0.1 && buffered.end(index) > currentTime) {
-      return buffered.end(index) - currentTime;
-    }
-  }
-  return 0;
 }

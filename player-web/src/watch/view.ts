@@ -1,13 +1,14 @@
 /** What the viewer sees and presses on the watch page. Reads the session, holds no playback state. */
 import type { BroadcastState } from '../lib/api.ts';
 import { byId, make, setText } from '../lib/dom.ts';
-import { formatBitrate, formatHeight, formatLatency, UNKNOWN } from '../lib/format.ts';
+import { formatBitrate, formatClock, formatHeight, formatLatency, UNKNOWN } from '../lib/format.ts';
 import { stateLabel } from '../lib/stateLabel.ts';
 import { AUTO, type EngineKind, type Level, type LevelChoice } from './engine.ts';
 import { drawGraph, type LatencyGraph } from './graph.ts';
 import { keyCommand, stepLevel } from './keys.ts';
-import { noticeFor } from './notice.ts';
-import type { Session, SessionStats } from './session.ts';
+import { noticeFor, type NoticeAction } from './notice.ts';
+import type { Session, SessionStats } from './viewing.ts';
+import { startTimeline } from './timeline.ts';
 
 /** The page's view. */
 export type View = {
@@ -21,6 +22,9 @@ export type ViewDeps = {
   readonly session: Session;
   readonly kinds: readonly EngineKind[];
   readonly apiState: () => ApiState;
+  /** The recording that this page plays; undefined on the page of the broadcast. */
+  readonly recording: () => 'loading' | 'known' | 'missing' | undefined;
+  readonly goLive: () => void;
   readonly rememberChoice: (name: 'player' | 'level', value: string) => void;
 };
 
@@ -28,6 +32,12 @@ export type ViewDeps = {
 export type ApiState = {
   readonly state: BroadcastState | 'missing' | 'unreachable' | undefined;
   readonly reason: string | undefined;
+  /** Page of the recording of the run that is over. */
+  readonly recordingHref: string | undefined;
+  /** Page of the broadcast. */
+  readonly liveHref: string;
+  /** Something is kept that can be rewound to. */
+  readonly canRewind: boolean;
 };
 
 const REFRESH_MS = 250;
@@ -51,6 +61,7 @@ export function startView(deps: ViewDeps): View {
   const quality = byId('quality', HTMLSelectElement);
   const engine = byId('engine', HTMLSelectElement);
   const fullscreen = byId('fullscreen', HTMLButtonElement);
+  const timeline = startTimeline(session, deps.goLive);
   const graph = drawGraph(byId('latency', HTMLElement).ownerDocument);
   let choice = session.stats().levelChoice;
   let shownLevels = '';
@@ -79,8 +90,11 @@ export function startView(deps: ViewDeps): View {
   video.addEventListener('volumechange', showSound);
   video.addEventListener('click', togglePlay);
   // The notice lies over the picture: who is told to press play presses here first.
-  byId('notice', HTMLElement).addEventListener('click', () => {
-    if (session.isPaused() || session.needsGesture()) {
+  byId('notice', HTMLElement).addEventListener('click', (event) => {
+    if (event.target instanceof HTMLElement && event.target.dataset['action'] === 'replay') {
+      event.preventDefault();
+      togglePlay();
+    } else if (session.isPaused() || session.needsGesture()) {
       togglePlay();
     }
   });
@@ -90,7 +104,7 @@ export function startView(deps: ViewDeps): View {
   player.addEventListener('keydown', wake);
 
   function togglePlay(): void {
-    if (session.isPaused() || session.needsGesture()) {
+    if (session.isPaused() || session.needsGesture() || session.stats().hasEnded) {
       session.play();
     } else {
       session.pause();
@@ -138,6 +152,13 @@ export function startView(deps: ViewDeps): View {
         break;
       case 'toggleFullscreen':
         toggleFullscreen();
+        break;
+      case 'back':
+      case 'forward':
+        timeline.step(command);
+        break;
+      case 'goLive':
+        deps.goLive();
         break;
       case 'qualityUp':
       case 'qualityDown': {
@@ -190,11 +211,12 @@ export function startView(deps: ViewDeps): View {
   function refresh(): void {
     const stats = session.stats();
     showLevels(stats.levels);
-    showNotice(stats, deps.apiState(), session, video);
+    showNotice(stats, deps, deps.apiState());
+    timeline.refresh(stats);
     showFacts(stats);
     showLatency(stats, graph);
     showState(deps.apiState().state);
-    const isPaused = session.isPaused() || session.needsGesture();
+    const isPaused = session.isPaused() || session.needsGesture() || stats.hasEnded;
     play.dataset['on'] = String(!isPaused);
     play.setAttribute('aria-label', isPaused ? 'Play' : 'Pause');
     play.title = isPaused ? 'Play (k)' : 'Pause (k)';
@@ -212,12 +234,14 @@ export function startView(deps: ViewDeps): View {
   };
 }
 
-function showNotice(
-  stats: SessionStats,
-  api: ApiState,
-  session: Session,
-  video: HTMLVideoElement,
-): void {
+const ACTION_LABELS: Readonly<Record<NoticeAction, string>> = {
+  watchRecording: 'Watch from the start',
+  replay: 'Watch again',
+  watchLive: 'Watch the broadcast',
+};
+
+function showNotice(stats: SessionStats, deps: ViewDeps, api: ApiState): void {
+  const { session, video } = deps;
   const notice = byId('notice', HTMLElement);
   const shown = noticeFor({
     api: api.state,
@@ -226,12 +250,27 @@ function showNotice(
     stillForMs: video.paused && !session.isPaused() ? Number.POSITIVE_INFINITY : stats.stillForMs,
     isPaused: session.isPaused(),
     needsGesture: session.needsGesture(),
+    hasEnded: stats.hasEnded,
+    resumesLive: stats.source !== 'recording' && !api.canRewind,
+    recording: deps.recording(),
+    hasRecording: api.recordingHref !== undefined,
   });
   notice.dataset['shown'] = String(shown !== undefined);
   if (shown !== undefined) {
     notice.dataset['busy'] = String(shown.isBusy);
     setText(byId('notice-title', HTMLElement), shown.title);
     setText(byId('notice-detail', HTMLElement), shown.detail);
+    showAction(shown.action, api);
+  }
+}
+
+function showAction(action: NoticeAction | undefined, api: ApiState): void {
+  const link = byId('notice-action', HTMLAnchorElement);
+  link.hidden = action === undefined;
+  if (action !== undefined) {
+    link.dataset['action'] = action;
+    link.href = action === 'watchRecording' ? (api.recordingHref ?? '') : api.liveHref;
+    setText(link, ACTION_LABELS[action]);
   }
 }
 
@@ -250,6 +289,17 @@ function showFacts(stats: SessionStats): void {
 }
 
 function showLatency(stats: SessionStats, graph: LatencyGraph): void {
+  const isBehind = !stats.isFollowing;
+  byId('latency', HTMLElement).dataset['behind'] = String(isBehind);
+  if (isBehind) {
+    const isRecording = stats.source === 'recording';
+    const behind = stats.latencyMs === undefined ? UNKNOWN : formatClock(stats.latencyMs);
+    setText(byId('latency', HTMLElement), isRecording ? UNKNOWN : behind);
+    const note = isRecording ? 'a recording, not live' : 'behind the moment, as you chose';
+    setText(byId('latency-note', HTMLElement), note);
+    graph.clear();
+    return;
+  }
   setText(byId('latency', HTMLElement), formatLatency(stats.smoothLatencyMs));
   const target = stats.targetMs === undefined ? '' : `, target ${formatLatency(stats.targetMs)}`;
   const clock =
