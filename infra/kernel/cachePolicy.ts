@@ -11,15 +11,28 @@ export type CachePolicy = {
   readonly isCompressed: boolean;
 };
 
+const HLS = 'application/vnd.apple.mpegurl';
+const DASH = 'application/dash+xml';
 const FOR_EVER = 'public, max-age=31536000, immutable';
+/** A broadcast that has ended may be started again under the same URL. */
+const ENDED = 'public, max-age=6';
+/** A recording does not change; it may be removed when its retention ends. */
+const RECORDED = 'public, max-age=3600';
 
 /** Policies by resource kind. Errors are cached for 1 s and never `no-store`: an edge collapses them. */
 export const CACHE_POLICY = {
-  multivariantPlaylist: policy('application/vnd.apple.mpegurl', 'public, max-age=1', true),
-  mediaPlaylist: policy('application/vnd.apple.mpegurl', 'public, max-age=1', true),
+  multivariantPlaylist: policy(HLS, 'public, max-age=1', true),
+  mediaPlaylist: policy(HLS, 'public, max-age=1', true),
+  dvrPlaylist: policy(HLS, 'public, max-age=1', true),
+  iframePlaylist: policy(HLS, 'public, max-age=1', true),
   /** A satisfied blocking playlist: its URL is unique, so it may be kept. */
-  blockingPlaylist: policy('application/vnd.apple.mpegurl', 'public, max-age=6', true),
-  mpd: policy('application/dash+xml', 'public, max-age=1', true),
+  blockingPlaylist: policy(HLS, 'public, max-age=6', true),
+  /** Any playlist under /live behind ENDLIST. */
+  endedPlaylist: policy(HLS, ENDED, true),
+  vodPlaylist: policy(HLS, RECORDED, true),
+  mpd: policy(DASH, 'public, max-age=1', true),
+  endedMpd: policy(DASH, ENDED, true),
+  vodMpd: policy(DASH, RECORDED, true),
   videoInit: policy('video/mp4', FOR_EVER, false),
   audioInit: policy('audio/mp4', FOR_EVER, false),
   videoMedia: policy('video/mp4', FOR_EVER, false),
@@ -28,16 +41,17 @@ export const CACHE_POLICY = {
   error: policy('text/plain; charset=utf-8', 'public, max-age=1', false),
 } as const satisfies Record<string, CachePolicy>;
 
-/** Every kind of resource under /live and /time. */
+/** Every kind of resource under /live, /vod and /time. */
 export type ResourceKind = keyof typeof CACHE_POLICY;
 
 /** Query keys that belong to the cache key; every other query key is ignored. */
 export const CACHE_KEY_QUERY = ['_HLS_msn', '_HLS_part', '_HLS_skip'] as const;
 
-/** CORS headers of every answer under /live and /time. */
+/** CORS headers of every answer under /live, /vod and /time; CMSD is what edges add. */
 export const CORS_HEADERS = {
   'Access-Control-Allow-Origin': '*',
-  'Access-Control-Expose-Headers': 'Age, Date, Content-Length, Content-Range',
+  'Access-Control-Expose-Headers':
+    'Age, Date, Content-Length, Content-Range, CMSD-Static, CMSD-Dynamic',
 } as const;
 
 /** Further CORS headers of the answer to a preflight. */

@@ -2,38 +2,65 @@
  * Delivery directives of a media playlist request (rfc8216bis §6.2.5): parsed strictly, and judged
  * against what is listed. Pure.
  */
+import { CACHE_KEY_QUERY } from '../../infra/kernel/cachePolicy.ts';
 import { type Grid, partsPerSegment, partTargetMs } from '../../infra/kernel/grid.ts';
 import type { TrackWindow } from '../playlists/model.ts';
 
-/** What a request asks to wait for; `msn` without `part` is a whole segment. */
-export type Directives = { readonly msn?: number; readonly part?: number };
+/** What a request asks to wait for (`msn` without `part` is a whole segment) and to leave out. */
+export type Directives = {
+  readonly msn?: number;
+  readonly part?: number;
+  readonly skip?: 'YES' | 'v2';
+};
 
 const NUMBER = /^\d{1,15}$/;
 const MAX_MSN_AHEAD = 2;
+const NONE: Directives = {};
 
 /**
- * Directives of a query string, or the reason why they are refused. Unknown keys are ignored; a
- * directive that is given twice is refused. `_HLS_skip` is ignored while no playlist says
- * CAN-SKIP-UNTIL (§6.2.5.1).
+ * Directives of a query string as it stands (nothing is decoded: what is no digit is refused), or
+ * the reason why they are refused. Unknown keys are ignored, and so is an unknown value of
+ * `_HLS_skip` (§6.2.5.1); a directive that is given twice is refused.
  */
 export function parseDirectives(query: string): Directives | string {
-  const values = new URLSearchParams(query);
-  const msn = values.getAll('_HLS_msn');
-  const part = values.getAll('_HLS_part');
-  const faulty = [...msn, ...part].find((text) => !NUMBER.test(text));
-  if (faulty !== undefined) {
-    return 'a directive is a decimal number of at most 15 digits';
+  if (!query.includes('_HLS_')) {
+    return NONE;
   }
-  if (msn.length > 1 || part.length > 1) {
+  const values = valuesOf(query);
+  if (values === undefined) {
     return 'a directive may stand only once';
   }
-  if (part.length > 0 && msn.length === 0) {
+  const msn = values.get('_HLS_msn');
+  const part = values.get('_HLS_part');
+  const skip = values.get('_HLS_skip');
+  if (!NUMBER.test(msn ?? '0') || !NUMBER.test(part ?? '0')) {
+    return 'a directive is a decimal number of at most 15 digits';
+  }
+  if (part !== undefined && msn === undefined) {
     return '_HLS_part needs _HLS_msn';
   }
   return {
-    ...(msn[0] === undefined ? {} : { msn: Number(msn[0]) }),
-    ...(part[0] === undefined ? {} : { part: Number(part[0]) }),
+    ...(msn === undefined ? {} : { msn: Number(msn) }),
+    ...(part === undefined ? {} : { part: Number(part) }),
+    ...(skip === 'YES' || skip === 'v2' ? { skip } : {}),
   };
+}
+
+/** Values of the directives alone; undefined where one is given twice. */
+function valuesOf(query: string): Map<string, string> | undefined {
+  const values = new Map<string, string>();
+  for (const pair of query.split('&')) {
+    const at = pair.indexOf('=');
+    const key = at < 0 ? pair : pair.slice(0, at);
+    if (!CACHE_KEY_QUERY.some((name) => name === key)) {
+      continue;
+    }
+    if (values.has(key)) {
+      return undefined;
+    }
+    values.set(key, at < 0 ? '' : pair.slice(at + 1));
+  }
+  return values;
 }
 
 /** `now` answer, `wait` for more, or `refuse` as too far ahead. */

@@ -1,15 +1,22 @@
 /** What request headers ask of an answer that is ready: coding, range, validators. Pure. */
 
+const PLAIN_GZIP = /(?:^|,)\s*gzip\s*(?:,|$)/i;
+
 /** Whether the client takes gzip (RFC 9110 §12.5.3). */
 export function acceptsGzip(header: string | undefined): boolean {
+  // What browsers send needs no parsing.
+  return header !== undefined && (PLAIN_GZIP.test(header) || weightOfGzip(header) > 0);
+}
+
+function weightOfGzip(header: string): number {
   const weights = new Map(
-    (header ?? '').split(',').map((entry) => {
+    header.split(',').map((entry) => {
       const [coding = '', ...parameters] = entry.split(';').map((text) => text.trim());
       const q = parameters.find((text) => /^q=/i.test(text))?.slice(2) ?? '1';
       return [coding.toLowerCase(), Number(q)];
     }),
   );
-  return (weights.get('gzip') ?? weights.get('*') ?? 0) > 0;
+  return weights.get('gzip') ?? weights.get('*') ?? 0;
 }
 
 /** Whether `If-None-Match` names one of `etags` (RFC 9110 §13.1.2, weak comparison). */
@@ -53,13 +60,14 @@ export function parseRange(header: string | undefined, length: number): RangeAns
   return first >= length ? { kind: 'unsatisfiable' } : { kind: 'part', first, last };
 }
 
-/** The bytes from `first` to `last` (inclusive) of a row of slices, as views. */
-export function sliceRow(slices: readonly Uint8Array[], first: number, last: number): Uint8Array[] {
-  let offset = 0;
-  return slices.flatMap((slice) => {
-    const start = Math.max(first - offset, 0);
-    const end = Math.min(last + 1 - offset, slice.length);
-    offset += slice.length;
-    return start < end ? [slice.subarray(start, end)] : [];
-  });
+/**
+ * Whether `If-Modified-Since` is not before `modifiedMs` (RFC 9110 §13.1.3, whole seconds). For what
+ * never changes once it is there; a live playlist changes within a second and has no such date.
+ */
+export function isUnmodifiedSince(
+  header: string | undefined,
+  modifiedMs: number | undefined,
+): boolean {
+  const sinceMs = header === undefined ? NaN : Date.parse(header);
+  return modifiedMs !== undefined && Math.floor(modifiedMs / 1000) * 1000 <= sinceMs;
 }

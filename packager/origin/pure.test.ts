@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { ticks } from '../../infra/kernel/time.ts';
 import type { SegmentEntry, TrackWindow } from '../playlists/model.ts';
+import { ArchivedBodies } from './archivedBodies.ts';
 import { depthOf } from './config.ts';
 import { judge, parseDirectives } from './directives.ts';
 import { BROADCAST } from './fixtures.ts';
-import { acceptsGzip, matchesEtag, parseRange, sliceRow } from './negotiation.ts';
+import { acceptsGzip, isUnmodifiedSince, matchesEtag, parseRange } from './negotiation.ts';
+import { Renderings } from './renderings.ts';
 import { parseRoute } from './route.ts';
 
 describe('parseDirectives', () => {
@@ -13,8 +15,14 @@ describe('parseDirectives', () => {
     ['_HLS_msn=12', { msn: 12 }],
     ['_HLS_msn=12&_HLS_part=3', { msn: 12, part: 3 }],
     ['_HLS_part=0&_HLS_msn=0', { msn: 0, part: 0 }],
+    ['_HLS_skip=YES', { skip: 'YES' }],
+    ['_HLS_msn=7&_HLS_skip=v2&_HLS_part=1', { msn: 7, part: 1, skip: 'v2' }],
     ['_HLS_skip=maybe&_HLS_foo=1&CMCD=br%3D1&x', {}],
-  ])('reads %j', (query, expected) => {
+    ['_HLS_skip', {}],
+    ['_HLS_skip=yes', {}],
+    ['x_HLS_msn=abc', {}],
+    ['CMCD=_HLS_msn', {}],
+  ])('[R09 R10 B08 B09] reads %j', (query, expected) => {
     expect(parseDirectives(query)).toEqual(expected);
   });
 
@@ -35,7 +43,10 @@ describe('parseDirectives', () => {
     '_HLS_msn=1&_HLS_part=-1',
     '_HLS_msn=1&_HLS_part=1&_HLS_part=1',
     '_HLS_msn=1&_HLS_part=',
-  ])('refuses %j', (query) => {
+    '_HLS_msn=%31',
+    '_HLS_msn',
+    '_HLS_skip=YES&_HLS_skip=YES',
+  ])('[R05 R15 B03 B04 B07] refuses %j', (query) => {
     expect(parseDirectives(query)).toBeTypeOf('string');
   });
 });
@@ -85,7 +96,7 @@ describe('judge', () => {
     expect(judge(directives, window(openParts), BROADCAST.grid)).toBe(expected);
   });
 
-  it('answers at once for a gap segment', () => {
+  it('[R04] answers at once for a gap segment', () => {
     expect(judge({ msn: 99, part: 0 }, window(undefined, 0), BROADCAST.grid)).toBe('now');
   });
 });
@@ -101,20 +112,32 @@ describe('depthOf', () => {
 });
 
 describe('parseRoute', () => {
+  const live = { broadcast: 'demo', view: 'live' };
+  const dvr = { broadcast: 'demo', view: 'dvr' };
+  const vod = { broadcast: 'demo', recording: '20261120t220409z', view: 'vod' };
   it.each([
     ['/time', { kind: 'time' }],
-    ['/live/demo/main.m3u8', { kind: 'multivariant', broadcast: 'demo' }],
-    ['/live/demo/manifest.mpd', { kind: 'mpd', broadcast: 'demo' }],
-    ['/live/demo/v720/media.m3u8', { kind: 'playlist', broadcast: 'demo', track: 'v720' }],
-    ['/live/demo/a128/7.m4s', { kind: 'segment', broadcast: 'demo', track: 'a128', msn: 7 }],
+    ['/live/demo/main.m3u8', { ...live, kind: 'multivariant' }],
+    ['/live/demo/manifest.mpd', { ...live, kind: 'mpd' }],
+    ['/live/demo/dvr.m3u8', { ...dvr, kind: 'multivariant' }],
+    ['/live/demo/dvr.mpd', { ...dvr, kind: 'mpd' }],
+    ['/live/demo/v720/media.m3u8', { ...live, kind: 'playlist', track: 'v720' }],
+    ['/live/demo/v720/dvr.m3u8', { ...dvr, kind: 'playlist', track: 'v720' }],
+    ['/live/demo/v720/iframes.m3u8', { ...live, kind: 'iframes', track: 'v720' }],
+    ['/live/demo/a128/7.m4s', { ...live, kind: 'segment', track: 'a128', msn: 7 }],
     [
       '/live/d_-1/v720-2/7.0.m4s',
-      { kind: 'part', broadcast: 'd_-1', track: 'v720-2', msn: 7, part: 0 },
+      { broadcast: 'd_-1', view: 'live', kind: 'part', track: 'v720-2', msn: 7, part: 0 },
     ],
     [
       '/live/demo/v720/init-0123456789abcdef.mp4',
-      { kind: 'init', broadcast: 'demo', track: 'v720', file: 'init-0123456789abcdef.mp4' },
+      { ...live, kind: 'init', track: 'v720', file: 'init-0123456789abcdef.mp4' },
     ],
+    ['/vod/demo/20261120t220409z/main.m3u8', { ...vod, kind: 'multivariant' }],
+    ['/vod/demo/20261120t220409z/manifest.mpd', { ...vod, kind: 'mpd' }],
+    ['/vod/demo/20261120t220409z/v720/media.m3u8', { ...vod, kind: 'playlist', track: 'v720' }],
+    ['/vod/demo/20261120t220409z/v720/iframes.m3u8', { ...vod, kind: 'iframes', track: 'v720' }],
+    ['/vod/demo/20261120t220409z/v720/7.m4s', { ...vod, kind: 'segment', track: 'v720', msn: 7 }],
   ])('knows %s', (path, expected) => {
     expect(parseRoute(path)).toEqual(expected);
   });
@@ -140,8 +163,17 @@ describe('parseRoute', () => {
     '/live/demo/v720/init-xyz.mp4',
     '/live/demo/v720/media.m3u8/x',
     '/live/demo/main.mp4',
+    '/live/demo/v720/v720/media.m3u8',
+    '/live/demo/v720/dvr.mpd',
     '/time/',
-  ])('knows nothing of %s', (path) => {
+    '/vod',
+    '/vod/demo/main.m3u8',
+    '/vod/demo/20261120/main.m3u8',
+    '/vod/demo/20261120t220409z/dvr.m3u8',
+    '/vod/demo/20261120t220409z/v720/dvr.m3u8',
+    '/vod/demo/20261120t220409z/v720/7.0.m4s',
+    '/vod/../20261120t220409z/v720/7.m4s',
+  ])('[B01 B02] knows nothing of %s', (path) => {
     expect(parseRoute(path)).toBeUndefined();
   });
 });
@@ -156,7 +188,12 @@ describe('negotiation', () => {
     ['*;q=0', false],
     ['identity, br', false],
     ['gzip;q=x', false],
-  ])('Accept-Encoding %j: gzip %j', (header, expected) => {
+    ['gzip;q=0', false],
+    ['deflate, gzip ;q=0.1', true],
+    ['br', false],
+    ['identity', false],
+    ['gzip, deflate, br, zstd', true],
+  ])('[B25] Accept-Encoding %j: gzip %j', (header, expected) => {
     expect(acceptsGzip(header)).toBe(expected);
   });
 
@@ -168,7 +205,7 @@ describe('negotiation', () => {
     ['*', true],
     ['a', false],
     ['"c"', false],
-  ])('If-None-Match %j: %j', (header, expected) => {
+  ])('[B15] If-None-Match %j: %j', (header, expected) => {
     expect(matchesEtag(header, ['"a"', '"b"'])).toBe(expected);
   });
 
@@ -187,19 +224,80 @@ describe('negotiation', () => {
     ['bytes=a-b', 'whole'],
     ['items=0-1', 'whole'],
     ['bytes=0-1,2-3', 'whole'],
-  ])('Range %j of 1000 bytes: %j', (header, expected) => {
+  ])('[B16 B17 B18] Range %j of 1000 bytes: %j', (header, expected) => {
     const answer = parseRange(header, 1000);
     expect(answer.kind === 'part' ? [answer.first, answer.last] : answer.kind).toEqual(expected);
   });
 
-  it('slices a row as if it were one', () => {
-    const row = [Uint8Array.of(0, 1, 2), Uint8Array.of(), Uint8Array.of(3), Uint8Array.of(4, 5)];
-    for (let first = 0; first < 6; first += 1) {
-      for (let last = first; last < 6; last += 1) {
-        expect(sliceRow(row, first, last).flatMap((slice) => [...slice])).toEqual(
-          [0, 1, 2, 3, 4, 5].slice(first, last + 1),
-        );
-      }
-    }
+  const modifiedMs = Date.UTC(2026, 10, 20, 19, 0, 0, 900);
+  it.each([
+    ['Fri, 20 Nov 2026 19:00:00 GMT', modifiedMs, true],
+    ['Fri, 20 Nov 2026 18:59:59 GMT', modifiedMs, false],
+    ['Sat, 21 Nov 2026 00:00:00 GMT', modifiedMs, true],
+    ['Sat, 21 Nov 2026 00:00:00 GMT', undefined, false],
+    ['yesterday', modifiedMs, false],
+    [undefined, modifiedMs, false],
+  ])('[B15] If-Modified-Since %j of %j: %j', (header, modified, expected) => {
+    expect(isUnmodifiedSince(header, modified)).toBe(expected);
+  });
+});
+
+describe('Renderings', () => {
+  it('[R14] give one body, one compressed body and one row of headers to all of a state', () => {
+    const renderings = new Renderings();
+    const first = renderings.get('v', 1, () => 'text');
+    expect(renderings.get('v', 1, () => 'never asked')).toBe(first);
+    expect(first.gzip()).toBe(first.gzip());
+    expect(first.head('mediaPlaylist', true)).toBe(first.head('mediaPlaylist', true));
+    expect(renderings.get('v', 2, () => 'other').etag).not.toBe(first.etag);
+  });
+
+  it('keep what reads the same under the next version', () => {
+    const renderings = new Renderings();
+    const first = renderings.get('mpd', 1, () => 'constant');
+    expect(renderings.get('mpd', 2, () => 'constant')).toBe(first);
+  });
+});
+
+describe('ArchivedBodies', () => {
+  const about = { kind: 'videoMedia', modifiedMs: 0 } as const;
+
+  it('read a file once for all who ask, and keep the last used within the bound', async () => {
+    const bodies = new ArchivedBodies(250);
+    const reads: string[] = [];
+    const get = (name: string) =>
+      bodies.get(name, about, () => {
+        reads.push(name);
+        return Promise.resolve(new Uint8Array(100));
+      });
+    const [a, b] = await Promise.all([get('a'), get('a')]);
+    expect(a).toBe(b);
+    await get('b');
+    await get('a');
+    await get('c');
+    expect(await get('a')).toBe(a);
+    expect(reads).toEqual(['a', 'b', 'c']);
+    await get('b');
+    expect(reads).toEqual(['a', 'b', 'c', 'b']);
+  });
+
+  it('say what is lost, what failed, and when too many reads run', async () => {
+    const bodies = new ArchivedBodies();
+    expect(await bodies.get('x', about, () => Promise.resolve(undefined))).toBe('lost');
+    expect(await bodies.get('x', about, () => Promise.reject(new Error('disk')))).toBe('lost');
+    const releases: (() => void)[] = [];
+    const slow = (): Promise<undefined> =>
+      new Promise((resolve) => {
+        releases.push(() => {
+          resolve(undefined);
+        });
+      });
+    const running = Array.from({ length: 64 }, (_, i) => bodies.get(`s${i}`, about, slow));
+    expect(await bodies.get('one more', about, slow)).toBe('busy');
+    releases.forEach((release) => {
+      release();
+    });
+    await Promise.all(running);
+    expect(await bodies.get('one more', about, () => Promise.resolve(undefined))).toBe('lost');
   });
 });

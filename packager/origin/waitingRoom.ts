@@ -1,75 +1,137 @@
 /**
- * Requests that wait for media: held without a timer or a promise each, woken once per change of
- * their track, swept when their time is over, gone when their client is. Bounded.
+ * Requests that wait for media, those for the same thing together: asked once per change of their
+ * track, answered one after the other with what they share, swept when their time is over, gone when
+ * their client is. No timer and no promise each. Bounded for all and for each broadcast.
  */
-import type { ServerResponse } from 'node:http';
 import type { UnixMs } from '../../infra/kernel/time.ts';
+import { Drains } from './drains.ts';
+import type { Exchange } from './exchange.ts';
+import type { MediaResponse } from './mediaHttp.ts';
 
-/** A request that waits. */
-export type Held = {
-  readonly response: ServerResponse;
-  /** Woken by `part` changes only, or by each chunk too. */
+/** What some requests wait for. */
+export interface Awaited {
+  /** Asked on `part` changes only, or on each chunk too. */
   readonly wakes: 'part' | 'chunk';
-  /** When it is given up; may be put off while bytes flow. */
+  /**
+   * Asked once per change, however many wait: how each is to be answered (true from it: that one is
+   * done), or undefined while all go on waiting.
+   */
+  poll(): ((waiter: Waiter) => boolean) | undefined;
+  /** Answers one whose time is over. */
+  expire(waiter: Waiter): void;
+}
+
+/** One request that waits. */
+export type Waiter = {
+  readonly exchange: Exchange;
+  /** When it is given up; put off while bytes flow. */
   deadlineMs: UnixMs;
-  /** Answers if it can; true when it is done. */
-  poll(): boolean;
-  /** Answers that its time is over. */
-  expire(): void;
+  /** Of a growing segment: chunks that were written to it. */
+  sentChunks: number;
+  /** Of a growing segment: its client is behind, nothing is written until it has caught up. */
+  isBlocked: boolean;
 };
 
-/** All held requests of an origin, by track. */
+type Group = { readonly awaited: Awaited; readonly waiters: Set<Waiter> };
+type Seat = { readonly key: string; readonly name: string; readonly waiter: Waiter };
+
+/** All requests of an origin that wait, by track. */
 export class WaitingRoom {
+  /** Whole answers that clients have not taken yet; swept with the room. */
+  readonly drains = new Drains();
   readonly #capacity: number;
-  readonly #byTrack = new Map<string, Set<Held>>();
+  readonly #capacityPerBroadcast: number;
   readonly #onSize: (size: number) => void;
-  #size = 0;
+  readonly #byTrack = new Map<string, Map<string, Group>>();
+  readonly #seats = new Map<MediaResponse, Seat>();
+  readonly #byBroadcast = new Map<string, number>();
+  readonly #onClose: (this: MediaResponse) => void;
 
-  /** @param onSize told how many wait, whenever that changes */
-  constructor(capacity: number, onSize: (size: number) => void) {
+  /**
+   * @param onSize told how many wait, whenever that changes
+   * @param capacityPerBroadcast so that one broadcast cannot take every seat; all of them by default
+   */
+  constructor(
+    capacity: number,
+    onSize: (size: number) => void,
+    capacityPerBroadcast: number = capacity,
+  ) {
     this.#capacity = capacity;
+    this.#capacityPerBroadcast = capacityPerBroadcast;
     this.#onSize = onSize;
+    const leave = this.leave.bind(this);
+    this.#onClose = function onClose(this: MediaResponse) {
+      leave(this);
+    };
   }
 
-  /** Whether one more would be turned away. */
-  get isFull(): boolean {
-    return this.#size >= this.#capacity;
+  /** How many wait. */
+  get size(): number {
+    return this.#seats.size;
   }
 
-  /** Holds a request on `key` until it is done; false where the room is full. */
-  add(key: string, held: Held): boolean {
-    if (this.isFull) {
+  /** Whether one more would be turned away on `key` (`{broadcast}/{track}`). */
+  isFull(key: string): boolean {
+    return (
+      this.#seats.size >= this.#capacity ||
+      (this.#byBroadcast.get(broadcastOf(key)) ?? 0) >= this.#capacityPerBroadcast
+    );
+  }
+
+  /** What others on `key` wait for under this name, if any do. */
+  find(key: string, name: string): Awaited | undefined {
+    return this.#byTrack.get(key)?.get(name)?.awaited;
+  }
+
+  /** Seats a request until it is done; false where the room is full. */
+  add(key: string, name: string, awaited: Awaited, waiter: Waiter): boolean {
+    if (this.isFull(key)) {
       return false;
     }
-    const set = this.#byTrack.get(key) ?? new Set();
-    this.#byTrack.set(key, set);
-    set.add(held);
-    this.#size += 1;
-    this.#onSize(this.#size);
-    held.response.once('close', () => {
-      this.#remove(key, held);
-    });
+    let groups = this.#byTrack.get(key);
+    if (groups === undefined) {
+      groups = new Map();
+      this.#byTrack.set(key, groups);
+    }
+    let group = groups.get(name);
+    if (group === undefined) {
+      group = { awaited, waiters: new Set() };
+      groups.set(name, group);
+    }
+    const { response } = waiter.exchange;
+    group.waiters.add(waiter);
+    this.#seats.set(response, { key, name, waiter });
+    this.#count(key, 1);
+    response.once('close', this.#onClose);
     return true;
   }
 
-  /** Polls those that wait on `key` for this kind of change. */
+  /** Asks what waits on `key` for this kind of change, and answers those that can be. */
   wake(key: string, change: 'chunk' | 'part'): void {
-    for (const held of this.#byTrack.get(key) ?? []) {
-      if ((change === 'part' || held.wakes === 'chunk') && held.poll()) {
-        this.#remove(key, held);
+    for (const { awaited, waiters } of this.#byTrack.get(key)?.values() ?? []) {
+      const answer = change === 'part' || awaited.wakes === 'chunk' ? awaited.poll() : undefined;
+      if (answer === undefined) {
+        continue;
+      }
+      for (const waiter of waiters) {
+        if (answer(waiter)) {
+          this.leave(waiter.exchange.response);
+        }
       }
     }
   }
 
-  /** Gives up on those whose time is over. */
+  /** Gives up on those whose time is over, and on answers that nobody takes. */
   sweep(nowMs: UnixMs): void {
-    for (const [key, set] of this.#byTrack) {
-      for (const held of set) {
-        if (nowMs >= held.deadlineMs) {
-          this.#remove(key, held);
-          held.expire();
-        }
+    for (const [response, { key, name, waiter }] of this.#seats) {
+      if (nowMs >= waiter.deadlineMs) {
+        const awaited = this.find(key, name);
+        this.leave(response);
+        awaited?.expire(waiter);
       }
+    }
+    if (Number.isFinite(nowMs)) {
+      this.drains.sweep(nowMs);
     }
   }
 
@@ -78,14 +140,37 @@ export class WaitingRoom {
     this.sweep(Infinity as UnixMs);
   }
 
-  #remove(key: string, held: Held): void {
-    const set = this.#byTrack.get(key);
-    if (set?.delete(held) === true) {
-      this.#size -= 1;
-      this.#onSize(this.#size);
-      if (set.size === 0) {
-        this.#byTrack.delete(key);
+  /** Frees the seat of a request that is done or gone. */
+  leave(response: MediaResponse): void {
+    const seat = this.#seats.get(response);
+    if (seat === undefined) {
+      return;
+    }
+    this.#seats.delete(response);
+    const groups = this.#byTrack.get(seat.key);
+    const group = groups?.get(seat.name);
+    group?.waiters.delete(seat.waiter);
+    if (group?.waiters.size === 0) {
+      groups?.delete(seat.name);
+      if (groups?.size === 0) {
+        this.#byTrack.delete(seat.key);
       }
     }
+    this.#count(seat.key, -1);
   }
+
+  #count(key: string, step: 1 | -1): void {
+    const broadcast = broadcastOf(key);
+    const count = (this.#byBroadcast.get(broadcast) ?? 0) + step;
+    if (count === 0) {
+      this.#byBroadcast.delete(broadcast);
+    } else {
+      this.#byBroadcast.set(broadcast, count);
+    }
+    this.#onSize(this.#seats.size);
+  }
+}
+
+function broadcastOf(key: string): string {
+  return key.slice(0, key.indexOf('/'));
 }

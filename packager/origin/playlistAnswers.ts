@@ -1,0 +1,132 @@
+/** Answers with playlists and the MPD of a live broadcast: what view, now or after a hold. */
+import type { ResourceKind } from '../../infra/kernel/cachePolicy.ts';
+import {
+  renderIframePlaylist,
+  renderMediaPlaylist,
+  renderMpd,
+  renderMultivariant,
+} from '../playlists/index.ts';
+import type { Presentation } from '../playlists/model.ts';
+import { sendError, sendNotFound, sendRendering } from './answers.ts';
+import { type Directives, judge, parseDirectives } from './directives.ts';
+import type { Exchange } from './exchange.ts';
+import { answerOrHold } from './holding.ts';
+import type { Rendering } from './renderings.ts';
+import type { Route } from './route.ts';
+import type { MediaDesk, Show } from './show.ts';
+
+type ManifestRoute = Extract<Route, { kind: 'multivariant' | 'mpd' }>;
+type PlaylistRoute = Extract<Route, { kind: 'playlist' | 'iframes' }>;
+
+const NO_DIRECTIVES: Directives = {};
+
+/** Answers with the multivariant playlist or the MPD of a view. */
+export function answerManifest(exchange: Exchange, show: Show, route: ManifestRoute): void {
+  const presentation = presentationOf(show, route);
+  if (presentation === undefined) {
+    sendNotFound(exchange);
+    return;
+  }
+  const render = route.kind === 'mpd' ? renderMpd : renderMultivariant;
+  const rendering = show.renderings.get(`${route.kind} ${route.view}`, show.live.version, () =>
+    render(presentation),
+  );
+  sendRendering(exchange, manifestKind(route, presentation), rendering);
+}
+
+/** Answers with a media or I-frame playlist, as its delivery directives ask (rfc8216bis §6.2.5). */
+export function answerPlaylist(
+  desk: MediaDesk,
+  exchange: Exchange,
+  show: Show,
+  route: PlaylistRoute,
+  query: string,
+): void {
+  const presentation = presentationOf(show, route);
+  // Behind ENDLIST directives are not even read (§6.2.5.1, §6.2.5.2).
+  const directives = presentation?.isEnded === true ? NO_DIRECTIVES : parseDirectives(query);
+  if (typeof directives === 'string') {
+    sendError(exchange, 400, directives);
+    return;
+  }
+  const { msn, part, skip } = directives;
+  const ask = (): ((exchange: Exchange) => void) | undefined => outcomeOf(show, route, directives);
+  const name = `${route.kind} ${route.view} ${msn ?? ''}.${part ?? ''} ${skip ?? ''}`;
+  answerOrHold(desk, exchange, show, { track: route.track, name }, ask);
+}
+
+/** How all who ask the same are answered in the present state; undefined: they wait. */
+function outcomeOf(
+  show: Show,
+  route: PlaylistRoute,
+  directives: Directives,
+): ((exchange: Exchange) => void) | undefined {
+  const presentation = presentationOf(show, route);
+  const window = presentation?.windows.find(({ track }) => track.name === route.track);
+  if (
+    presentation === undefined ||
+    window === undefined ||
+    (route.kind === 'iframes' && window.track.kind !== 'video')
+  ) {
+    return sendNotFound;
+  }
+  const isEnded = presentation.isEnded === true;
+  const judgement = isEnded ? 'now' : judge(directives, window, presentation.grid);
+  if (judgement === 'wait') {
+    return undefined;
+  }
+  if (judgement === 'refuse') {
+    return (exchange) => {
+      sendError(exchange, 400, 'too far ahead of the live edge');
+    };
+  }
+  const rendering = render(show, presentation, route, isEnded ? undefined : directives.skip);
+  const kind = playlistKind(route, directives, isEnded);
+  return (exchange) => {
+    sendRendering(exchange, kind, rendering);
+  };
+}
+
+function render(
+  show: Show,
+  presentation: Presentation,
+  { kind, view, track }: PlaylistRoute,
+  skip: Directives['skip'],
+): Rendering {
+  return show.renderings.get(`${kind} ${view} ${track} ${skip ?? ''}`, show.live.version, () =>
+    kind === 'iframes'
+      ? renderIframePlaylist(presentation, track)
+      : renderMediaPlaylist(presentation, track, skip === undefined ? {} : { skip }),
+  );
+}
+
+function presentationOf(
+  { live }: Show,
+  { view }: ManifestRoute | PlaylistRoute,
+): Presentation | undefined {
+  return live.presentation(view === 'dvr' ? 'dvr' : 'live');
+}
+
+function manifestKind({ kind }: ManifestRoute, { isEnded }: Presentation): ResourceKind {
+  return kind === 'mpd'
+    ? isEnded === true
+      ? 'endedMpd'
+      : 'mpd'
+    : isEnded === true
+      ? 'endedPlaylist'
+      : 'multivariantPlaylist';
+}
+
+function playlistKind(
+  { kind, view }: PlaylistRoute,
+  { msn }: Directives,
+  isEnded: boolean,
+): ResourceKind {
+  if (isEnded) {
+    return 'endedPlaylist';
+  }
+  if (msn !== undefined) {
+    return 'blockingPlaylist';
+  }
+  return kind === 'iframes' ? 'iframePlaylist' : view === 'dvr' ? 'dvrPlaylist' : 'mediaPlaylist';
+}
