@@ -58,6 +58,9 @@ const SAMPLES: { readonly [T in SignallingType]: MessageOf<T> } = {
   startStreaming: { type: 'startStreaming' },
   stopStreaming: { type: 'stopStreaming' },
   playerCount: { type: 'playerCount', count: 3 },
+  seatRequest: { type: 'seatRequest', streamerId: 'demo', playerId: '102' },
+  seatOffer: { type: 'seatOffer', streamerId: 'demo', playerId: '101' },
+  seatAccept: { type: 'seatAccept', streamerId: 'demo' },
   stats: { type: 'stats', data: '{}' },
   warning: { type: 'warning', warning: 'old' },
 };

@@ -115,6 +115,15 @@ export type SignallingMessage =
   | { readonly type: 'stopStreaming' }
   /** X to P in Cirrus only; never sent by us, Epic's SS_Test fails on it. */
   | { readonly type: 'playerCount'; readonly count: number }
+  /**
+   * Ours, not Epic's. P to X: asks for the seat; X to P: tells its holder who asks. These three are
+   * sent to players only where seats are kept, and then only because a player began.
+   */
+  | { readonly type: 'seatRequest'; readonly streamerId: string; readonly playerId?: string }
+  /** Ours. P to X: the holder offers the seat to that player; X to P: that player offers it to you. */
+  | { readonly type: 'seatOffer'; readonly streamerId: string; readonly playerId: string }
+  /** Ours. P to X: takes the offered seat. */
+  | { readonly type: 'seatAccept'; readonly streamerId: string }
   /** P to X, deprecated. */
   | { readonly type: 'stats'; readonly data?: unknown }
   /** X to P in Cirrus up to 5.1. */
@@ -258,6 +267,9 @@ const MESSAGES: { readonly [T in SignallingType]: FieldsOf<MessageOf<T>> } = {
   dataChannelRequest: { playerId: optional(playerId) },
   peerDataChannelsReady: { playerId: optional(playerId) },
   peerDataChannels: { playerId: optional(playerId), ...STREAM_IDS },
+  seatRequest: { streamerId: id, playerId: optional(playerId) },
+  seatOffer: { streamerId: id, playerId },
+  seatAccept: { streamerId: id },
   streamerDataChannels: { playerId: optional(playerId), sfuId: optional(playerId), ...STREAM_IDS },
   startStreaming: NO_FIELDS,
   stopStreaming: NO_FIELDS,
