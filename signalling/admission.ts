@@ -1,70 +1,59 @@
-/** The door of a listener: which upgrade requests become WebSockets, and clear refusals before. */
-import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
-import type { Duplex } from 'node:stream';
-import { GatewayError } from '../infra/kernel/errors.ts';
-import { isAuthorized, type Secret } from '../infra/kernel/secret.ts';
+/**
+ * Who may come in, and as what: the port that token checks and remote plugins implement, and the
+ * built-in that lets everyone in. Leaves sockets to door.ts and what a role may do to roles/.
+ */
 
-/** Path of the ingest's upgrade on the internal listener. */
-const INGEST_PATH = '/signalling';
-
-/** Why the ingest's upgrade is refused, or undefined when it is let in. */
-export function ingestRefusal(
-  request: IncomingMessage,
-  token: Secret,
-): { readonly status: number; readonly text: string } | undefined {
-  if (!isAuthorized(request.headers.authorization, token)) {
-    return { status: 401, text: 'the internal listener needs its bearer token' };
-  }
-  return request.url?.split('?')[0] === INGEST_PATH
-    ? undefined
-    : { status: 404, text: `the only WebSocket here is ${INGEST_PATH}` };
-}
-
-/** Answers an upgrade request with an error and ends it. */
-export function refuseUpgrade(socket: Duplex, status: number, text: string): void {
-  const body = `${text}\n`;
-  socket.on('error', () => socket.destroy());
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n` +
-      'Connection: close\r\nContent-Type: text/plain\r\n' +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    () => socket.destroy(),
-  );
-}
+/** What is known of a connection before it is one. Nothing in it is to be trusted. */
+export type AdmissionRequest = {
+  /** The listener that it came by. */
+  readonly kind: 'player' | 'streamer' | 'sfu';
+  /** Query of the URL; the first of a repeated name. */
+  readonly query: ReadonlyMap<string, string>;
+  readonly cookies: ReadonlyMap<string, string>;
+  /** `Sec-WebSocket-Protocol`, in the order offered. */
+  readonly protocols: readonly string[];
+  /** Address of the peer, behind the configured number of proxies. */
+  readonly remoteAddress: string;
+  /** By lower-case name; a repeated one is joined with commas. */
+  readonly headers: ReadonlyMap<string, string>;
+};
 
 /**
- * The listener of the streamers: upgrades on any path, 426 for anything else.
- * @throws GatewayError `port_in_use` or `bad_config`
+ * As what someone is let in. A presenter and an operator may hold a seat, an observer may not; the
+ * role of a streamer or SFU is fixed by its listener.
  */
-export async function listenForStreamers(
-  { host, port }: { readonly host: string; readonly port: number },
-  maxSockets: number,
-  onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void,
-): Promise<Server> {
-  const server = createServer((_request, response) => {
-    response
-      .writeHead(426, { 'Content-Type': 'text/plain', Connection: 'close', Upgrade: 'websocket' })
-      .end('streamers connect here by WebSocket\n');
-  });
-  server.maxConnections = maxSockets;
-  server.on('upgrade', (request, socket, head) => {
-    socket.on('error', () => socket.destroy());
-    onUpgrade(request, socket, head);
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const isTaken = error.code === 'EADDRINUSE';
-      reject(
-        new GatewayError(
-          isTaken ? 'port_in_use' : 'bad_config',
-          isTaken
-            ? `${host}:${port} is in use; stop what listens there or set signalling.streamers.port`
-            : `cannot listen on ${host}:${port} (signalling.streamers): ${error.message}`,
-          { cause: error },
-        ),
-      );
-    });
-    server.listen(port, host, resolve);
-  });
-  return server;
+export type Identity = {
+  readonly kind: 'identity';
+  readonly role: 'presenter' | 'observer' | 'streamer' | 'operator';
+  /** Who it is, across connections: keeps the seat over a reconnect. Undefined: nobody knows. */
+  readonly subject: string | undefined;
+  /** Streamer ids that it may control, or as which a streamer may go; all where undefined. */
+  readonly streamerIds?: readonly string[];
+  /** When it ends, Unix ms: the connection is closed then. */
+  readonly expiresMs?: number;
+};
+
+/** Why someone is not let in; `reason` is shown to the user, so it names no secret. */
+export type Refusal = {
+  readonly kind: 'refusal';
+  /** 401 unknown, 403 known and not allowed, 503 cannot be told now (the plugin is away). */
+  readonly status: 401 | 403 | 503;
+  readonly reason: string;
+};
+
+/** Decides who comes in. A rejection, or no answer within the deadline, is a refusal. */
+export interface Admission {
+  admit(request: AdmissionRequest, signal: AbortSignal): Promise<Identity | Refusal>;
 }
+
+/** A player whom nobody has asked for a name. */
+export const ANYONE: Identity = { kind: 'identity', role: 'presenter', subject: undefined };
+
+/** Lets everyone in: players may present, by the rules of the mode. */
+export const ADMIT_EVERYONE: Admission = {
+  admit({ kind }) {
+    return Promise.resolve(
+      kind === 'player' ? ANYONE : { kind: 'identity', role: 'streamer', subject: undefined },
+    );
+  },
+};

@@ -21,6 +21,8 @@ export type Connection = {
   close(code: number, reason: string): void;
   /** Cuts the connection. */
   terminate(): void;
+  /** Pings; resolves with whether there was any sign of life within that time. */
+  probe(timeoutMs: number): Promise<boolean>;
   /** A beat of the heart: pings, and cuts off a peer that was silent for `MISSED_BEATS` of them. */
   beat(): void;
 };
@@ -69,6 +71,22 @@ export function openConnection(
     },
     terminate() {
       socket.terminate();
+    },
+    probe(timeoutMs) {
+      return new Promise((resolve) => {
+        const done = (isAlive: boolean): void => {
+          clearTimeout(timer);
+          socket.off('pong', onSign).off('message', onSign).off('close', onClose);
+          resolve(isAlive);
+        };
+        const onSign = (): void => done(true);
+        const onClose = (): void => done(false);
+        const timer = setTimeout(onClose, timeoutMs);
+        socket.on('pong', onSign).on('message', onSign).on('close', onClose);
+        if (socket.readyState === socket.OPEN) {
+          socket.ping();
+        }
+      });
     },
     beat() {
       silentBeats += 1;

@@ -1,22 +1,30 @@
 /**
- * Sockets and timers around the rules of roles/: the streamers' listener, upgrades of players and
- * of the ingest on the gateway's servers. Owns the registry; every change of it is one `step`.
+ * The signalling server put together: listeners of streamers and SFUs, upgrades of players and of
+ * the ingest on the gateway's servers, replicas where there is a backplane.
  */
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
-import { errorText } from '../infra/kernel/errors.ts';
+import { assertNever } from '../infra/kernel/errors.ts';
 import type { Closeable } from '../infra/kernel/lifecycle.ts';
 import type { Logger } from '../infra/kernel/logger.ts';
 import type { Metrics } from '../infra/kernel/metrics.ts';
 import type { Secret } from '../infra/kernel/secret.ts';
-import { ingestRefusal, listenForStreamers, refuseUpgrade } from './admission.ts';
-import type { SignallingConfig } from './config.ts';
-import { type Connection, MISSED_BEATS, openConnection } from './connection.ts';
-import { type ConnectionId, EMPTY_REGISTRY } from './registry.ts';
-import { type ConnectionEvent, type Role, step } from './roles/step.ts';
-import type { Effect, SignallingEvent } from './roles/turn.ts';
-import { type SignallingSnapshot, snapshotOf } from './view.ts';
+import { ADMIT_EVERYONE, type Admission } from './admission.ts';
+import {
+  type FullSignallingConfig,
+  fullSignallingConfigSchema,
+  type SignallingConfigInput,
+} from './config.ts';
+import { ingestRefusal, isLoopback, listenForPeers, refuseUpgrade } from './door.ts';
+import { createGate } from './gate.ts';
+import { createHub, type Hub } from './hub.ts';
+import { joinReplicas, type Replica } from './replica.ts';
+import type { Backplane, ReplicaMessage } from './replication.ts';
+import type { SeatOutcome } from './roles/handover.ts';
+import type { SeatOrder } from './roles/step.ts';
+import type { SignallingEvent } from './roles/turn.ts';
+import type { SeatView, SignallingSnapshot } from './view.ts';
 
 /** What signalling is given. */
 export type SignallingDeps = {
@@ -24,6 +32,10 @@ export type SignallingDeps = {
   readonly metrics: Metrics;
   /** Bearer token of the internal listener, which the ingest shows. */
   readonly internalToken: Secret;
+  /** Who may come in; everyone where left out. */
+  readonly admission?: Admission;
+  /** What the replicas share; this server is alone where left out. */
+  readonly backplane?: Backplane;
 };
 
 /** The running signalling server. */
@@ -32,49 +44,83 @@ export type Signalling = Closeable & {
   handlePlayerUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Takes an upgrade of the internal listener: the ingest, on `/signalling`, with the token. */
   handleIngestUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Who is here; streamers of other replicas by id. */
   snapshot(): SignallingSnapshot;
+  /** Seats of the streamers that are here or were until a grace ago. */
+  seats(): readonly SeatView[];
+  /** Gives the seat to a player: whoever has it is disconnected from the streamer first. */
+  assignSeat(streamerId: string, playerId: string): Promise<SeatOutcome>;
+  /** Takes the seat away; the first who waits for it gets it. */
+  releaseSeat(streamerId: string): Promise<SeatOutcome>;
   /** Listens to changes; the result stops it. */
   onChange(listener: (event: SignallingEvent) => void): () => void;
   /** Port of the streamers' listener: the configured one, or the one that 0 became. */
   readonly streamersPort: number;
+  /** Port of the SFUs' listener, where there is one. */
+  readonly sfuPort: number | undefined;
 };
 
-/** Largest frame, bytes. A larger one closes its socket with 1009. */
-const MAX_FRAME_BYTES = 1024 * 1024;
-/** How long peers have to answer the close frame when the server stops, ms. */
-const CLOSE_GRACE_MS = 500;
-/** Own connections of the ingest: one for each broadcast. */
-const MAX_INGESTS = 1000;
-
-type Member = { readonly role: Role; readonly connection: Connection };
+/** SFU connections at once, sockets in handshake among them. */
+const MAX_SFU_SOCKETS = 32;
+/** How long another replica has to carry out an order, ms. */
+const ORDER_TIMEOUT_MS = 2000;
 
 /**
  * Starts to listen for streamers. Runs until `signal` aborts or `close`.
- * @throws GatewayError `port_in_use` or `bad_config` when the port cannot be had
+ *
+ * @throws GatewayError `port_in_use` or `bad_config` when a port cannot be had
  */
 export async function startSignalling(
   deps: SignallingDeps,
-  config: SignallingConfig,
+  input: SignallingConfigInput,
   signal: AbortSignal,
 ): Promise<Signalling> {
-  const hub = createHub(deps, config);
-  const server = await listenForStreamers(
-    config.streamers,
-    2 * config.maxStreamers,
-    (request, socket, head) => {
-      hub.accept('streamer', request, socket, head);
+  const config = fullSignallingConfigSchema.parse(input);
+  const hub = createHub(deps, config, deps.backplane !== undefined);
+  const gate = createGate(
+    {
+      logger: deps.logger,
+      admission: deps.admission ?? ADMIT_EVERYONE,
+      nowMs: () => performance.now(),
+      full: (role, pending) => hub.full(role, pending),
+      onRefused: (role, why) => hub.refused(role, why),
+      onGuest: (guest) => hub.enter(guest),
     },
+    config,
   );
-  const address = server.address();
-  const streamersPort =
-    typeof address === 'object' && address !== null ? address.port : config.streamers.port;
-  deps.logger.info({ host: config.streamers.host, port: streamersPort }, 'streamers can connect');
+  const orders = new Map<number, (outcome: SeatOutcome) => void>();
+  const replica =
+    deps.backplane === undefined
+      ? undefined
+      : await joinHub(deps.logger, deps.backplane, hub, config, orders);
+  const servers: Server[] = [];
+  const close = closer(hub, replica, servers);
+  try {
+    servers.push(
+      await listenForPeers(
+        config.streamers,
+        'signalling.streamers',
+        2 * config.maxStreamers,
+        (request, socket, head) => gate.handle('streamer', request, socket, head),
+      ),
+    );
+    if (config.sfu !== undefined) {
+      servers.push(
+        await listenForPeers(
+          config.sfu,
+          'signalling.sfu',
+          MAX_SFU_SOCKETS,
+          (request, socket, head) => gate.handle('sfu', request, socket, head),
+        ),
+      );
+    }
+  } catch (error) {
+    await close('start failed');
+    throw error;
+  }
+  const [streamersPort = 0, sfuPort] = servers.map(portOf);
+  sayWhereWeListen(deps.logger, config, streamersPort);
 
-  let closing: Promise<void> | undefined;
-  const close = (reason: string): Promise<void> => {
-    closing ??= closeAll(server, hub, reason);
-    return closing;
-  };
   const onAbort = (): void => {
     void close('stopping');
   };
@@ -82,17 +128,27 @@ export async function startSignalling(
   if (signal.aborted) {
     onAbort();
   }
+  const carryOut = (order: SeatOrder): Promise<SeatOutcome> => {
+    const elsewhere = hub.registry().remoteStreamers.get(order.streamerId);
+    return replica === undefined || elsewhere === undefined
+      ? Promise.resolve(hub.order(order))
+      : orderFrom(replica, elsewhere, order, orders);
+  };
   return {
     streamersPort,
+    sfuPort,
     snapshot: () => hub.snapshot(),
+    seats: () => hub.seats(),
+    assignSeat: (streamerId, playerId) => carryOut({ kind: 'assign', streamerId, playerId }),
+    releaseSeat: (streamerId) => carryOut({ kind: 'release', streamerId }),
     onChange: (listener) => hub.onChange(listener),
     handlePlayerUpgrade(request, socket, head) {
-      hub.accept('player', request, socket, head);
+      gate.handle('player', request, socket, head);
     },
     handleIngestUpgrade(request, socket, head) {
       const refusal = ingestRefusal(request, deps.internalToken);
       if (refusal === undefined) {
-        hub.accept('ingest', request, socket, head);
+        gate.handle('ingest', request, socket, head);
       } else {
         refuseUpgrade(socket, refusal.status, refusal.text);
       }
@@ -104,207 +160,125 @@ export async function startSignalling(
   };
 }
 
-type Hub = {
-  accept(role: Role, request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  snapshot(): SignallingSnapshot;
-  onChange(listener: (event: SignallingEvent) => void): () => void;
-  /** Says goodbye to everyone; resolves when all are gone or the grace is over. */
-  disband(reason: string): Promise<void>;
-};
+async function joinHub(
+  logger: Logger,
+  backplane: Backplane,
+  hub: Hub,
+  config: FullSignallingConfig,
+  orders: ReadonlyMap<number, (outcome: SeatOutcome) => void>,
+): Promise<Replica> {
+  const isProbing = ['probe', 'replace'].includes(config.streamerIdCollision);
+  let hear: (message: ReplicaMessage) => void = () => undefined;
+  let onGone: (replica: string) => void = () => undefined;
+  const replica = await joinReplicas(
+    { backplane, logger },
+    {
+      id: randomUUID(),
+      leaseMs: config.leaseMs,
+      seatGraceMs: config.seatGraceMs,
+      probeTimeoutMs: isProbing ? config.probeTimeoutMs : 0,
+    },
+    {
+      onRemotes: (streamers) => hub.happen({ kind: 'remotes', streamers }),
+      onReplicaGone: (gone) => onGone(gone),
+      onStreamerLost: (streamerId) => hub.loseStreamer(streamerId),
+      onMessage: (message) => hear(message),
+    },
+  );
+  const relay = hub.joinReplicas(replica, await replica.playerNumbers());
+  onGone = (gone) => relay.replicaGone(gone);
+  hear = (message) => {
+    const from = replica.id;
+    switch (message.kind) {
+      case 'probe': {
+        const { streamerId } = message;
+        void hub.probe(streamerId).then((isAlive) => {
+          replica.send(message.from, { kind: 'probed', from, streamerId, isAlive });
+        });
+        return;
+      }
+      case 'order': {
+        const { number, order } = message;
+        replica.send(message.from, { kind: 'outcome', from, number, outcome: hub.order(order) });
+        return;
+      }
+      case 'outcome':
+        orders.get(message.number)?.(message.outcome);
+        return;
+      case 'toStreamer':
+      case 'playerGone':
+      case 'toPlayer':
+      case 'closePlayer':
+      case 'probed':
+        relay.receive(message);
+        return;
+      default:
+        assertNever(message);
+    }
+  };
+  return replica;
+}
 
-function createHub({ logger, metrics }: SignallingDeps, config: SignallingConfig): Hub {
-  const startedMs = performance.now();
-  const members = new Map<ConnectionId, Member>();
-  const listeners = new Set<(event: SignallingEvent) => void>();
-  const sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: MAX_FRAME_BYTES,
-    perMessageDeflate: false,
-    clientTracking: false,
+function orderFrom(
+  replica: Replica,
+  to: string,
+  order: SeatOrder,
+  orders: Map<number, (outcome: SeatOutcome) => void>,
+): Promise<SeatOutcome> {
+  const number = Math.max(0, ...orders.keys()) + 1;
+  return new Promise((resolve) => {
+    const done = (outcome: SeatOutcome): void => {
+      clearTimeout(timer);
+      orders.delete(number);
+      resolve(outcome);
+    };
+    const timer = setTimeout(() => {
+      done({
+        kind: 'refused',
+        code: 'no_streamer',
+        reason: `The replica of streamer ${order.streamerId} does not answer.`,
+      });
+    }, ORDER_TIMEOUT_MS);
+    orders.set(number, done);
+    replica.send(to, { kind: 'order', from: replica.id, number, order });
   });
-  const counts = signallingMetrics(metrics);
-  const limits: Readonly<Record<Role, number>> = {
-    streamer: config.maxStreamers,
-    player: config.maxConnections,
-    ingest: MAX_INGESTS,
+}
+
+function closer(
+  hub: Hub,
+  replica: Replica | undefined,
+  servers: readonly Server[],
+): (reason: string) => Promise<void> {
+  let closing: Promise<void> | undefined;
+  const closeAll = async (reason: string): Promise<void> => {
+    const closed = servers.map(
+      (server) => new Promise<void>((resolve) => server.close(() => resolve())),
+    );
+    await hub.disband(reason);
+    servers.forEach((server) => server.closeAllConnections());
+    await Promise.all(closed);
+    await replica?.close(reason);
   };
-  let registry = EMPTY_REGISTRY;
-  let nextConnection: ConnectionId = 1;
-  let isClosing = false;
-  let whenEmpty: (() => void) | undefined;
-
-  const countOf = (role: Role): number =>
-    [...members.values()].filter((member) => member.role === role).length;
-
-  const perform = (effect: Effect): void => {
-    switch (effect.kind) {
-      case 'send':
-        members.get(effect.to)?.connection.send(effect.message);
-        return;
-      case 'close':
-        members.get(effect.connection)?.connection.close(effect.code, effect.reason);
-        return;
-      case 'notify':
-        tell(effect.event);
-        return;
-      case 'ignored': {
-        const { connection, why, detail } = effect;
-        const role = members.get(connection)?.role ?? 'player';
-        counts.ignored.add(1, { role, why });
-        logger.debug({ connection, role, why, detail }, 'message ignored');
-      }
-    }
-  };
-
-  const tell = (event: SignallingEvent): void => {
-    const { kind, ...fields } = event;
-    logger.info(fields, EVENT_TEXTS[kind]);
-    for (const listener of listeners) {
-      try {
-        listener(event);
-      } catch (error) {
-        logger.error({ event: kind, error: errorText(error) }, 'a listener of signalling failed');
-      }
-    }
-  };
-
-  /** A fault of ours in one step costs one connection, not the server. */
-  const happen = (event: ConnectionEvent): void => {
-    try {
-      const { registry: next, effects } = step(registry, event, config);
-      registry = next;
-      effects.forEach(perform);
-    } catch (error) {
-      logger.error({ event: event.kind, error: errorText(error) }, 'signalling step failed');
-      members.get(event.connection)?.connection.close(1011, 'internal error');
-    }
-  };
-
-  const heart = setInterval(() => {
-    for (const { connection } of members.values()) {
-      connection.beat();
-    }
-  }, config.pingTimeoutMs / MISSED_BEATS);
-  heart.unref();
-
-  return {
-    accept(role, request, socket, head) {
-      if (isClosing || countOf(role) >= limits[role]) {
-        counts.refused.add(1, { role });
-        logger.warn({ role, limit: limits[role], isClosing }, 'connection refused');
-        refuseUpgrade(socket, 503, isClosing ? 'stopping' : `too many ${role} connections`);
-        return;
-      }
-      sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        const id = nextConnection;
-        nextConnection += 1;
-        const remoteAddress = request.socket.remoteAddress ?? '';
-        let identifyTimer: NodeJS.Timeout | undefined;
-        const connection = openConnection(
-          webSocket,
-          {
-            onMessage(parsed) {
-              happen({ kind: 'received', connection: id, parsed });
-            },
-            onFault(fault) {
-              counts.faults.add(1, { role });
-              logger.warn({ connection: id, role, fault }, 'connection dropped');
-            },
-            onClosed(code, reason) {
-              clearTimeout(identifyTimer);
-              members.delete(id);
-              counts.connections.set(countOf(role), { role });
-              logger.debug({ connection: id, role, code, reason }, 'disconnected');
-              happen({ kind: 'closed', connection: id });
-              if (members.size === 0) {
-                whenEmpty?.();
-              }
-            },
-          },
-          config,
-        );
-        members.set(id, { role, connection });
-        counts.connections.set(countOf(role), { role });
-        logger.debug({ connection: id, role, remoteAddress }, 'connected');
-        happen({ kind: 'connected', connection: id, role, remoteAddress });
-        if (role === 'streamer') {
-          identifyTimer = setTimeout(() => {
-            happen({ kind: 'identifyTimedOut', connection: id });
-          }, config.identifyTimeoutMs);
-        }
-      });
-    },
-    snapshot: () => snapshotOf(registry, performance.now() - startedMs),
-    onChange(listener) {
-      listeners.add(listener);
-      return () => {
-        listeners.delete(listener);
-      };
-    },
-    async disband(reason) {
-      isClosing = true;
-      clearInterval(heart);
-      if (members.size === 0) {
-        return;
-      }
-      await new Promise<void>((resolve) => {
-        const grace = setTimeout(resolve, CLOSE_GRACE_MS);
-        whenEmpty = () => {
-          clearTimeout(grace);
-          resolve();
-        };
-        for (const { connection } of members.values()) {
-          // Service restart: Epic's frontend comes back, which it would not after 1001.
-          connection.close(1012, reason);
-        }
-      });
-      for (const { connection } of members.values()) {
-        connection.terminate();
-      }
-    },
+  return (reason) => {
+    closing ??= closeAll(reason);
+    return closing;
   };
 }
 
-const EVENT_TEXTS: Readonly<Record<SignallingEvent['kind'], string>> = {
-  streamerIdentified: 'streamer identified',
-  streamerRenamed: 'streamer renamed',
-  streamerGone: 'streamer gone',
-  presenterConnected: 'presenter connected',
-  presenterGone: 'presenter gone',
-};
-
-async function closeAll(server: Server, hub: Hub, reason: string): Promise<void> {
-  const closed = new Promise<void>((resolve) => {
-    server.close(() => {
-      resolve();
-    });
-  });
-  await hub.disband(reason);
-  server.closeAllConnections();
-  await closed;
+function sayWhereWeListen(logger: Logger, config: FullSignallingConfig, port: number): void {
+  const listeners = { 'signalling.streamers': config.streamers, 'signalling.sfu': config.sfu };
+  for (const [setting, listener] of Object.entries(listeners)) {
+    if (listener !== undefined && !isLoopback(listener.host)) {
+      logger.warn(
+        { setting, host: listener.host },
+        'anyone who reaches this address can be a streamer: keep it behind a firewall',
+      );
+    }
+  }
+  logger.info({ host: config.streamers.host, port }, 'streamers can connect');
 }
 
-function signallingMetrics(metrics: Metrics) {
-  return {
-    connections: metrics.gauge(
-      'grandstand_signalling_connections',
-      'WebSocket connections by role',
-      ['role'],
-    ),
-    ignored: metrics.counter(
-      'grandstand_signalling_messages_ignored_total',
-      'Messages that had no effect, by role of the sender and why',
-      ['role', 'why'],
-    ),
-    faults: metrics.counter(
-      'grandstand_signalling_faults_total',
-      'Connections that failed or broke a bound',
-      ['role'],
-    ),
-    refused: metrics.counter(
-      'grandstand_signalling_refused_total',
-      'Connections refused at the door: at the limit, or stopping',
-      ['role'],
-    ),
-  };
+function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
 }

@@ -1,31 +1,46 @@
 /**
  * What signalling shows of itself: a snapshot for the house, and Epic's REST shapes (Wilbur's
- * `/api/status`, `/api/streamers`, `/api/players`) made of it. Pure. Leaves mounting and access to
- * the gateway. Addresses of peers stay in the snapshot: these paths are read without a login.
+ * `/api/status`, `/api/streamers`, `/api/players`, `/api/config`) made of it. Pure. Leaves mounting
+ * and access to the gateway. Addresses of peers stay in the snapshot: these paths are read without
+ * a login; nor is there a secret in any of it.
  */
-import { listedIds, type Registry, streamerById, subscribersOf } from './registry.ts';
+import { type Registry, type Seat, subscribersOf } from './registry.ts';
 import { PROTOCOL_VERSION } from './roles/turn.ts';
 
-/** Who is there: streamers that have an id, and players; the gateway's own ingest is not in it. */
+/** Who is there; the gateway's own ingest is not in it. */
 export type SignallingSnapshot = {
   readonly uptimeMs: number;
+  /** Ours in order of arrival, then those of other replicas. */
   readonly streamers: readonly StreamerSnapshot[];
   readonly players: readonly PlayerSnapshot[];
 };
 
-/** A streamer; `subscribers` are player ids. */
+/** A streamer; `subscribers` are player ids. `replica` names another replica that holds it. */
 export type StreamerSnapshot = {
   readonly streamerId: string;
-  readonly streaming: true;
+  readonly kind: 'streamer' | 'sfu';
+  readonly streaming: boolean;
   readonly remoteAddress: string;
   readonly subscribers: readonly string[];
+  readonly replica?: string;
 };
 
 /** A player; `subscribedTo` is a streamer's id. */
 export type PlayerSnapshot = {
   readonly playerId: string;
+  readonly kind: 'player' | 'sfu';
   readonly subscribedTo: string | undefined;
   readonly remoteAddress: string;
+};
+
+/** A seat as the API shows it. */
+export type SeatView = {
+  readonly streamerId: string;
+  readonly playerId: string;
+  readonly subject: string | null;
+  readonly state: Seat['state'];
+  readonly offeredTo: string | null;
+  readonly waiting: readonly string[];
 };
 
 /** Wilbur's `GET /api/status`; `version` is that of Epic's protocol, `uptime` in ms. */
@@ -39,7 +54,7 @@ export type StatusView = {
 /** An element of Wilbur's `GET /api/players`. */
 export type PlayerView = {
   readonly playerId: string;
-  readonly type: 'Player';
+  readonly type: 'Player' | 'SFU';
   readonly subscribedTo: string | null;
   readonly remoteAddress: string;
 };
@@ -47,7 +62,7 @@ export type PlayerView = {
 /** An element of Wilbur's `GET /api/streamers`. */
 export type StreamerView = {
   readonly streamerId: string;
-  readonly type: 'Streamer';
+  readonly type: 'Streamer' | 'SFU';
   readonly streaming: boolean;
   readonly remoteAddress: string;
   readonly subscribers: readonly PlayerView[];
@@ -55,31 +70,48 @@ export type StreamerView = {
 
 /** The snapshot of a registry. */
 export function snapshotOf(registry: Registry, uptimeMs: number): SignallingSnapshot {
-  const players = [...registry.players.values()].filter((player) => player.role === 'player');
-  return {
-    uptimeMs,
-    streamers: listedIds(registry).flatMap((streamerId) => {
-      const streamer = streamerById(registry, streamerId);
-      return streamer === undefined
-        ? []
-        : [
-            {
-              streamerId,
-              streaming: true as const,
-              remoteAddress: streamer.remoteAddress,
-              subscribers: subscribersOf(registry, streamer.connection).flatMap((player) =>
-                player.role === 'player' ? [player.playerId] : [],
-              ),
-            },
-          ];
+  const streamers = [...registry.streamers.values()].map(
+    ({ connection, streamerId, kind, isStreaming, remoteAddress }) => ({
+      ...{ streamerId, kind, remoteAddress, streaming: isStreaming },
+      subscribers: subscribersOf(registry, connection).flatMap((player) =>
+        player.role === 'ingest' ? [] : [player.playerId],
+      ),
     }),
-    players: players.map(({ playerId, remoteAddress, subscribedTo }) => ({
-      playerId,
-      remoteAddress,
-      subscribedTo:
-        subscribedTo === undefined ? undefined : registry.streamers.get(subscribedTo)?.streamerId,
-    })),
-  };
+  );
+  const players = [...registry.players.values()].flatMap((player) =>
+    player.role === 'ingest'
+      ? []
+      : [
+          {
+            playerId: player.playerId,
+            kind: player.role,
+            remoteAddress: player.remoteAddress,
+            subscribedTo:
+              player.remote?.streamerId ??
+              (player.subscribedTo === undefined
+                ? undefined
+                : registry.streamers.get(player.subscribedTo)?.streamerId),
+          },
+        ],
+  );
+  const elsewhere = [...registry.remoteStreamers].map(([streamerId, replica]) => ({
+    ...{ streamerId, replica, kind: 'streamer' as const, streaming: true, remoteAddress: '' },
+    subscribers: players.flatMap(({ playerId, subscribedTo }) =>
+      subscribedTo === streamerId ? [playerId] : [],
+    ),
+  }));
+  return { uptimeMs, streamers: [...streamers, ...elsewhere], players };
+}
+
+/** Every seat that is taken. */
+export function seatsOf(registry: Registry): readonly SeatView[] {
+  return [...registry.seats.values()].map(
+    ({ streamerId, playerId, subject, state, offeredTo, waiting }) => ({
+      ...{ streamerId, playerId, state, waiting },
+      subject: subject ?? null,
+      offeredTo: offeredTo ?? null,
+    }),
+  );
 }
 
 /** `GET /api/status`. */
@@ -95,9 +127,9 @@ export function statusView({ uptimeMs, streamers, players }: SignallingSnapshot)
 /** `GET /api/streamers`; one of it by id is `GET /api/streamers/{id}`. */
 export function streamersView(snapshot: SignallingSnapshot): readonly StreamerView[] {
   const players = playersView(snapshot);
-  return snapshot.streamers.map(({ streamerId, streaming, subscribers }) => ({
+  return snapshot.streamers.map(({ streamerId, kind, streaming, subscribers }) => ({
     streamerId,
-    type: 'Streamer',
+    type: kind === 'sfu' ? 'SFU' : 'Streamer',
     streaming,
     remoteAddress: '',
     subscribers: players.filter((player) => subscribers.includes(player.playerId)),
@@ -106,10 +138,26 @@ export function streamersView(snapshot: SignallingSnapshot): readonly StreamerVi
 
 /** `GET /api/players`; one of it by id is `GET /api/players/{id}`. */
 export function playersView({ players }: SignallingSnapshot): readonly PlayerView[] {
-  return players.map(({ playerId, subscribedTo }) => ({
+  return players.map(({ playerId, kind, subscribedTo }) => ({
     playerId,
-    type: 'Player',
+    type: kind === 'sfu' ? 'SFU' : 'Player',
     subscribedTo: subscribedTo ?? null,
     remoteAddress: '',
   }));
+}
+
+/** `GET /api/config`: what it may say. Wilbur's dumps TURN passwords and its HTTP server's insides. */
+export function configView(config: {
+  readonly streamers: { readonly port: number };
+  readonly sfu: { readonly port: number } | undefined;
+  readonly maxPlayers: number;
+}): { readonly config: object; readonly protocolConfig: object } {
+  return {
+    config: {
+      streamerPort: config.streamers.port,
+      ...(config.sfu === undefined ? {} : { sfuPort: config.sfu.port }),
+      maxSubscribers: config.maxPlayers,
+    },
+    protocolConfig: { protocolVersion: PROTOCOL_VERSION, peerConnectionOptions: {} },
+  };
 }

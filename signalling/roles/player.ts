@@ -1,34 +1,29 @@
-/** What a player may do: list, subscribe by the rules, and talk to the streamer it is subscribed to. */
+/** What a player may do: list, subscribe, ask for the seat, and talk to its streamer. */
 import type { MessageOf, ParsedMessage, RawMessage, SignallingMessage } from '../protocol/index.ts';
+import { listedIds, type Player, type RemoteStreamer } from '../registry.ts';
+import { acceptSeat, offerSeat, requestSeat } from './handover.ts';
 import {
-  listedIds,
-  type Player,
-  streamerById,
-  type Streamer,
-  subscribersOf,
-  withPlayer,
-} from '../registry.ts';
-import {
+  changed,
+  closePlayer,
+  current,
   endSubscription,
-  type Handlers,
-  ignore,
-  isSdp,
-  notePresenter,
-  nothing,
+  needsSeat,
   refuse,
-  send,
-  type Turn,
-} from './turn.ts';
+  subscribe,
+} from './subscription.ts';
+import { type Handlers, ignore, isSdp, nothing, send, sendOf, type Turn } from './turn.ts';
 
 /** What each message from a player does. */
 export const PLAYER_HANDLERS: Handlers<Player> = {
   listStreamers(turn, player) {
     send(turn, player.connection, { type: 'streamerList', ids: listedIds(turn.registry) });
   },
-  subscribe(turn, player, { streamerId }) {
-    subscribe(turn, player, streamerId);
+  subscribe(turn, player, { streamerId }, raw) {
+    subscribe(turn, player, streamerId, raw);
   },
-  unsubscribe: endSubscription,
+  unsubscribe(turn, player) {
+    endSubscription(turn, changed(turn, { ...player, hasChosen: true }), 'left');
+  },
   ping(turn, player, { time }) {
     send(turn, player.connection, { type: 'pong', time });
   },
@@ -40,6 +35,21 @@ export const PLAYER_HANDLERS: Handlers<Player> = {
   layerPreference: forward,
   dataChannelRequest: forward,
   peerDataChannelsReady: forward,
+  seatRequest(turn, player, message, raw) {
+    if (!isElsewhere(turn, player, message.streamerId, raw)) {
+      requestSeat(turn, player, message);
+    }
+  },
+  seatOffer(turn, player, message, raw) {
+    if (!isElsewhere(turn, player, message.streamerId, raw)) {
+      offerSeat(turn, player, message);
+    }
+  },
+  seatAccept(turn, player, message, raw) {
+    if (!isElsewhere(turn, player, message.streamerId, raw)) {
+      acceptSeat(turn, player, message);
+    }
+  },
 };
 
 /** A frame from a player that names a known type but does not fit it. */
@@ -56,49 +66,13 @@ export function invalidFromPlayer(
   }
 }
 
-function subscribe(turn: Turn, player: Player, streamerId: string): void {
-  const streamer = streamerById(turn.registry, streamerId);
-  const refusal =
-    streamer === undefined
-      ? `Streamer ${streamerId} does not exist.`
-      : refusalOf(turn, player, streamer, streamerId);
-  if (streamer === undefined || refusal !== undefined) {
-    send(turn, player.connection, { type: 'subscribeFailed', message: refusal ?? '' });
-    return;
+/** A player that said nothing for long is one of UE 5.0 or 5.1: it waits for an offer. */
+export function silentPlayer(turn: Turn, player: Player): void {
+  const ids = candidates(turn);
+  const [only] = ids;
+  if (!player.hasSpoken && ids.length === 1 && only !== undefined) {
+    subscribe(turn, player, only);
   }
-  // Also for the same streamer: this is how a player asks for a fresh peer connection.
-  endSubscription(turn, player);
-  turn.registry = withPlayer(turn.registry, { ...player, subscribedTo: streamer.connection });
-  send(turn, streamer.connection, {
-    type: 'playerConnected',
-    playerId: player.playerId,
-    dataChannel: true,
-    sfu: false,
-  });
-  notePresenter(turn, 'presenterConnected', player, streamerId);
-}
-
-/** Why this player may not subscribe, in words for its user; undefined when it may. */
-function refusalOf(
-  turn: Turn,
-  player: Player,
-  streamer: Streamer,
-  streamerId: string,
-): string | undefined {
-  if (player.role === 'ingest') {
-    return undefined;
-  }
-  const others = subscribersOf(turn.registry, streamer.connection).filter(
-    (other) => other.role === 'player' && other.connection !== player.connection,
-  );
-  const { mode, maxPlayers } = turn.rules;
-  if (mode === 'presenter' && others.length > 0) {
-    return `Streamer ${streamerId} already has a presenter. Only one can control it at a time.`;
-  }
-  if (mode === 'open' && maxPlayers > 0 && others.length >= maxPlayers) {
-    return `Streamer ${streamerId} is full. Max players = ${maxPlayers}.`;
-  }
-  return undefined;
 }
 
 function forwardSdp(
@@ -118,9 +92,69 @@ function forwardSdp(
 
 /** Every field goes on as it came; only the id is ours, so that no player can speak as another. */
 function forward(turn: Turn, player: Player, { type }: SignallingMessage, raw: RawMessage): void {
-  if (player.subscribedTo === undefined) {
-    ignore(turn, player.connection, 'unroutable', `${type} before subscribe`);
-    return;
+  const { connection } = player;
+  if (
+    player.subscribedTo === undefined &&
+    player.remote === undefined &&
+    mayGuess(turn, player, type)
+  ) {
+    const [first] = candidates(turn);
+    if (first === undefined) {
+      closePlayer(turn, player, 1013, 'Streamer is not connected.', 'left');
+      return;
+    }
+    subscribe(turn, player, first);
   }
-  send(turn, player.subscribedTo, { ...raw, playerId: player.playerId });
+  const { subscribedTo, remote } = current(turn, player);
+  if (remote !== undefined) {
+    turn.effects.push({ kind: 'relay', connection, replica: remote.replica, message: raw });
+  } else if (subscribedTo === undefined) {
+    ignore(turn, connection, 'unroutable', `${type} before subscribe`);
+  } else {
+    sendOf(turn, player, subscribedTo, raw);
+  }
+}
+
+/**
+ * Whether to subscribe a player that talks without having subscribed, as Wilbur does with whatever
+ * message. Where seats are kept only an offer counts (the first word of UE 4.26 and 4.27), and
+ * never from a player that has chosen: the last candidates of an old peer must not take a seat.
+ */
+function mayGuess(turn: Turn, player: Player, type: SignallingMessage['type']): boolean {
+  return !player.hasChosen && (!needsSeat(turn, player) || type === 'offer');
+}
+
+/** Streamers in the order in which a player that names none gets one: ours first, named or not. */
+function candidates(turn: Turn): readonly string[] {
+  const ours = [...turn.registry.streamers.values()].map(({ streamerId }) => streamerId);
+  return [...new Set([...ours, ...turn.registry.remoteStreamers.keys()])];
+}
+
+/** Hands a message about a seat to the replica of its streamer. */
+function isElsewhere(turn: Turn, player: Player, streamerId: string, raw: RawMessage): boolean {
+  const replica = turn.registry.remoteStreamers.get(streamerId);
+  if (replica === undefined) {
+    return false;
+  }
+  turn.effects.push({ kind: 'relay', connection: player.connection, replica, message: raw });
+  return true;
+}
+
+/** A frame for one of our players from the replica of its streamer. */
+export function relayedToPlayer(
+  turn: Turn,
+  player: Player,
+  from: RemoteStreamer,
+  message: RawMessage,
+): void {
+  if (message['type'] === 'offer' && player.remote?.streamerId !== from.streamerId) {
+    // It was given a seat there: what it had elsewhere ends.
+    endSubscription(turn, player, 'left');
+    changed(turn, { ...current(turn, player), remote: from, hasChosen: true });
+  }
+  if (message['type'] === 'streamerIdChanged' && typeof message['newID'] === 'string') {
+    const { replica } = from;
+    changed(turn, { ...current(turn, player), remote: { replica, streamerId: message['newID'] } });
+  }
+  send(turn, player.connection, message);
 }

@@ -3,24 +3,30 @@
  * now and what is to be done. Epic's Wilbur (protocol 1.3.0) where it is sound; it never throws.
  */
 import { assertNever } from '../../infra/kernel/errors.ts';
-import type { ParsedMessage } from '../protocol/index.ts';
+import type { Identity } from '../admission.ts';
+import type { ParsedMessage, RawMessage } from '../protocol/index.ts';
 import {
   type ConnectionId,
   type Player,
   type Registry,
+  type RemoteStreamer,
+  type Seat,
   type Streamer,
   subscribersOf,
   withPlayer,
   without,
   withStreamer,
 } from '../registry.ts';
-import { invalidFromPlayer, PLAYER_HANDLERS } from './player.ts';
-import { identifyTimedOut, invalidFromStreamer, STREAMER_HANDLERS } from './streamer.ts';
+import { assignSeat, graceOver, releaseSeat, type SeatOutcome } from './handover.ts';
+import { claimed, identifyTimedOut, placeholderId, probed } from './naming.ts';
+import { invalidFromPlayer, PLAYER_HANDLERS, relayedToPlayer, silentPlayer } from './player.ts';
+import { forgetAtSeats, restoreSeat } from './seats.ts';
+import { invalidFromSfu, SFU_HANDLERS, sfuLostStreamer } from './sfu.ts';
+import { closeSubscribers, invalidFromStreamer, STREAMER_HANDLERS } from './streamer.ts';
+import { closePlayer, endSubscription } from './subscription.ts';
 import {
-  closePlayer,
   dispatch,
   type Effect,
-  endSubscription,
   type Handlers,
   ignore,
   notify,
@@ -31,15 +37,20 @@ import {
 } from './turn.ts';
 
 /** Which listener a connection came by: what it is is never decided by a message. */
-export type Role = 'streamer' | 'player' | 'ingest';
+export type Role = 'streamer' | 'player' | 'sfu' | 'ingest';
 
-/** What happened. Events of a connection that is closed or unknown change nothing. */
+/** What happened to one connection. Events of one that is closed or unknown change nothing. */
 export type ConnectionEvent =
   | {
       readonly kind: 'connected';
       readonly connection: ConnectionId;
       readonly role: Role;
       readonly remoteAddress: string;
+      readonly identity: Identity;
+      /** What the URL said of an old peer (`?legacy=4.27`, `?OfferToReceive=true`). */
+      readonly traits?: { readonly isLegacy: boolean; readonly offersToReceive: boolean };
+      /** A player of another replica, whose frames come here: it has an id and its `config`. */
+      readonly relayedAs?: string;
     }
   | {
       readonly kind: 'received';
@@ -47,62 +58,183 @@ export type ConnectionEvent =
       readonly parsed: ParsedMessage;
     }
   | { readonly kind: 'identifyTimedOut'; readonly connection: ConnectionId }
+  /** A player has said nothing for `legacyPlayerAutoSubscribeMs`. */
+  | { readonly kind: 'silent'; readonly connection: ConnectionId }
+  /** Whether a pinged streamer answered. */
+  | { readonly kind: 'probed'; readonly connection: ConnectionId; readonly isAlive: boolean }
+  /** Whether an id is ours among the replicas. */
+  | {
+      readonly kind: 'claimed';
+      readonly connection: ConnectionId;
+      readonly streamerId: string;
+      readonly isGranted: boolean;
+    }
+  /** A frame for our player from the replica of its streamer. */
+  | {
+      readonly kind: 'relayed';
+      readonly connection: ConnectionId;
+      readonly from: RemoteStreamer;
+      readonly message: RawMessage;
+    }
   | { readonly kind: 'closed'; readonly connection: ConnectionId };
 
+/** What happened to nobody in particular. */
+export type HouseEvent =
+  | { readonly kind: 'graceOver'; readonly streamerId: string; readonly epoch: number }
+  /** The streamers of the other replicas as they are now. */
+  | { readonly kind: 'remotes'; readonly streamers: ReadonlyMap<string, string> }
+  /** A seat that was left in the store. */
+  | {
+      readonly kind: 'seatRestored';
+      readonly seat: Pick<Seat, 'streamerId' | 'subject' | 'playerId'>;
+    }
+  /** Player numbers from here on are ours to give. */
+  | { readonly kind: 'playerNumbers'; readonly from: number };
+
+/** An order of the operator. */
+export type SeatOrder =
+  | { readonly kind: 'assign'; readonly streamerId: string; readonly playerId: string }
+  | { readonly kind: 'release'; readonly streamerId: string };
+
+/** Where a step leads. */
+export type Step = { readonly registry: Registry; readonly effects: readonly Effect[] };
+
 /** Takes one step. */
-export function step(
-  registry: Registry,
-  event: ConnectionEvent,
-  rules: Rules,
-): { readonly registry: Registry; readonly effects: readonly Effect[] } {
+export function step(registry: Registry, event: ConnectionEvent | HouseEvent, rules: Rules): Step {
   const turn: Turn = { registry, effects: [], rules };
-  const streamer = registry.streamers.get(event.connection);
-  const player = registry.players.get(event.connection);
-  if (event.kind === 'connected') {
+  if (!('connection' in event)) {
+    houseEvent(turn, event);
+  } else if (event.kind === 'connected') {
     connect(turn, event);
-  } else if (streamer !== undefined) {
-    streamerEvent(turn, streamer, event);
-  } else if (player !== undefined) {
-    playerEvent(turn, player, event);
+  } else if (event.kind === 'probed') {
+    probed(turn, event.connection, event.isAlive, (probeTurn, dead, code, reason) => {
+      streamerClosed(probeTurn, dead);
+      probeTurn.effects.push({ kind: 'close', connection: dead.connection, code, reason });
+    });
+  } else {
+    const streamer = registry.streamers.get(event.connection);
+    const player = registry.players.get(event.connection);
+    if (streamer !== undefined) {
+      streamerEvent(turn, streamer, player, event);
+    } else if (player !== undefined) {
+      playerEvent(turn, player, event);
+    } else if (event.kind === 'claimed' && event.isGranted) {
+      turn.effects.push({ kind: 'unclaim', streamerId: event.streamerId });
+    }
   }
   return { registry: turn.registry, effects: turn.effects };
 }
 
-function connect(
-  turn: Turn,
-  { connection, role, remoteAddress }: Extract<ConnectionEvent, { kind: 'connected' }>,
-): void {
-  // config first: a streamer has its ICE servers before anyone can subscribe to it.
-  sendConfig(turn, connection);
-  if (role === 'streamer') {
-    turn.registry = withStreamer(turn.registry, {
-      connection,
-      remoteAddress,
-      streamerId: undefined,
-      requestedId: undefined,
-    });
-    send(turn, connection, { type: 'identify' });
-    return;
-  }
-  const number = turn.registry.nextPlayerNumber;
-  turn.registry = withPlayer(
-    { ...turn.registry, nextPlayerNumber: number + 1 },
-    { connection, remoteAddress, role, playerId: String(number), subscribedTo: undefined },
-  );
+/** Carries out an order of the operator. */
+export function order(
+  registry: Registry,
+  wish: SeatOrder,
+  rules: Rules,
+): Step & { readonly outcome: SeatOutcome } {
+  const turn: Turn = { registry, effects: [], rules };
+  const outcome =
+    wish.kind === 'assign'
+      ? assignSeat(turn, wish.streamerId, wish.playerId)
+      : releaseSeat(turn, wish.streamerId);
+  return { registry: turn.registry, effects: turn.effects, outcome };
 }
 
-type LaterEvent = Exclude<ConnectionEvent, { kind: 'connected' }>;
+function houseEvent(turn: Turn, event: HouseEvent): void {
+  switch (event.kind) {
+    case 'graceOver':
+      graceOver(turn, event.streamerId, event.epoch);
+      return;
+    case 'remotes':
+      remotesChanged(turn, event.streamers);
+      return;
+    case 'seatRestored':
+      restoreSeat(turn, event.seat);
+      return;
+    case 'playerNumbers':
+      turn.registry = { ...turn.registry, nextPlayerNumber: event.from };
+      return;
+    default:
+      assertNever(event);
+  }
+}
 
-function streamerEvent(turn: Turn, streamer: Streamer, event: LaterEvent): void {
+function remotesChanged(turn: Turn, streamers: ReadonlyMap<string, string>): void {
+  const ours = new Set([...turn.registry.streamers.values()].map(({ streamerId }) => streamerId));
+  // A seat that waited here for a streamer that is elsewhere now is kept there.
+  const seats = new Map(
+    [...turn.registry.seats].filter(([id]) => ours.has(id) || !streamers.has(id)),
+  );
+  turn.registry = { ...turn.registry, seats, remoteStreamers: streamers };
+  for (const player of turn.registry.players.values()) {
+    const { remote } = player;
+    if (remote !== undefined && streamers.get(remote.streamerId) !== remote.replica) {
+      closePlayer(turn, player, 1000, 'The streamer disconnected.', 'streamerGone');
+    }
+  }
+}
+
+function connect(turn: Turn, event: Extract<ConnectionEvent, { kind: 'connected' }>): void {
+  const { connection, role, remoteAddress, identity, traits, relayedAs } = event;
+  const { offersToReceive = false, isLegacy = false } = traits ?? {};
+  const number = turn.registry.nextPlayerNumber;
+  const playerId = relayedAs ?? String(number);
+  // config first: a streamer has its ICE servers before anyone can subscribe to it.
+  if (relayedAs === undefined) {
+    const id = role === 'streamer' ? `streamer-${connection}` : playerId;
+    sendConfig(turn, connection, { role, id });
+  }
+  if (role !== 'streamer') {
+    turn.registry = withPlayer(
+      { ...turn.registry, nextPlayerNumber: relayedAs === undefined ? number + 1 : number },
+      {
+        ...{ connection, remoteAddress, role, playerId, identity, offersToReceive },
+        ...{ subscribedTo: undefined, remote: undefined, hasChosen: false, hasSpoken: false },
+      },
+    );
+  }
+  if (role === 'streamer' || role === 'sfu') {
+    turn.registry = withStreamer(turn.registry, {
+      ...{ connection, remoteAddress, kind: role, isLegacy, pending: undefined },
+      ...{ requestedId: undefined, isStreaming: false, allowedIds: identity.streamerIds },
+      streamerId: placeholderId(turn.registry, connection),
+    });
+    if (!isLegacy) {
+      send(turn, connection, { type: 'identify' });
+    }
+  }
+}
+
+type LaterEvent = Exclude<ConnectionEvent, { kind: 'connected' | 'probed' }>;
+
+function streamerEvent(
+  turn: Turn,
+  streamer: Streamer,
+  player: Player | undefined,
+  event: LaterEvent,
+): void {
+  const { connection } = streamer;
   switch (event.kind) {
     case 'received':
-      receive(turn, streamer, event.parsed, STREAMER_HANDLERS, invalidFromStreamer);
+      if (player === undefined) {
+        receive(turn, streamer, event.parsed, STREAMER_HANDLERS, invalidFromStreamer);
+      } else {
+        const sfu = { connection, streamer, player };
+        receive(turn, sfu, event.parsed, SFU_HANDLERS, invalidFromSfu);
+      }
       return;
     case 'identifyTimedOut':
-      identifyTimedOut(turn, streamer);
+      if (streamer.kind === 'streamer') {
+        identifyTimedOut(turn, streamer);
+      }
+      return;
+    case 'claimed':
+      claimed(turn, streamer, event.streamerId, event.isGranted);
       return;
     case 'closed':
       streamerClosed(turn, streamer);
+      return;
+    case 'silent':
+    case 'relayed':
       return;
     default:
       assertNever(event);
@@ -111,14 +243,27 @@ function streamerEvent(turn: Turn, streamer: Streamer, event: LaterEvent): void 
 
 function playerEvent(turn: Turn, player: Player, event: LaterEvent): void {
   switch (event.kind) {
-    case 'received':
-      receive(turn, player, event.parsed, PLAYER_HANDLERS, invalidFromPlayer);
+    case 'received': {
+      const speaking = player.hasSpoken ? player : { ...player, hasSpoken: true };
+      if (speaking !== player && event.parsed.kind === 'message') {
+        turn.registry = withPlayer(turn.registry, speaking);
+      }
+      receive(turn, speaking, event.parsed, PLAYER_HANDLERS, invalidFromPlayer);
       return;
-    case 'identifyTimedOut':
+    }
+    case 'silent':
+      silentPlayer(turn, player);
+      return;
+    case 'relayed':
+      relayedToPlayer(turn, player, event.from, event.message);
       return;
     case 'closed':
-      endSubscription(turn, player);
+      endSubscription(turn, player, 'lost');
+      forgetAtSeats(turn, player.playerId);
       turn.registry = without(turn.registry, player.connection);
+      return;
+    case 'identifyTimedOut':
+    case 'claimed':
       return;
     default:
       assertNever(event);
@@ -147,19 +292,22 @@ function receive<T extends { readonly connection: ConnectionId }>(
   }
 }
 
-/** Its players are closed, as Wilbur does: Epic's frontend then comes back by itself. */
+/** Its players are closed, as Wilbur does; an SFU is told and stays. */
 function streamerClosed(turn: Turn, streamer: Streamer): void {
-  const { streamerId } = streamer;
-  for (const player of subscribersOf(turn.registry, streamer.connection)) {
-    closePlayer(turn, player, 1000, 'The streamer disconnected.');
+  const { streamerId, connection } = streamer;
+  closeSubscribers(turn, streamer);
+  for (const player of subscribersOf(turn.registry, connection)) {
+    sfuLostStreamer(turn, player);
   }
-  turn.registry = without(turn.registry, streamer.connection);
-  // The players' farewells were for the streamer that is gone.
-  const kept = turn.effects.filter(
-    (effect) => effect.kind !== 'send' || effect.to !== streamer.connection,
-  );
-  turn.effects.splice(0, turn.effects.length, ...kept);
-  if (streamerId !== undefined) {
+  const itself = turn.registry.players.get(connection);
+  if (itself !== undefined) {
+    endSubscription(turn, itself, 'lost');
+  }
+  turn.registry = without(turn.registry, connection);
+  if (streamer.isStreaming) {
     notify(turn, { kind: 'streamerGone', streamerId });
+    if (turn.rules.isReplicated) {
+      turn.effects.push({ kind: 'unclaim', streamerId });
+    }
   }
 }

@@ -1,33 +1,14 @@
 /** What a streamer may do: name itself, and talk to the players that are subscribed to it. */
 import type { MessageOf, ParsedMessage, RawMessage } from '../protocol/index.ts';
-import {
-  type Player,
-  type Streamer,
-  subscribersOf,
-  uniqueStreamerId,
-  withStreamer,
-} from '../registry.ts';
-import {
-  closePlayer,
-  type Handlers,
-  ignore,
-  isSdp,
-  nothing,
-  notify,
-  refuse,
-  send,
-  type Turn,
-} from './turn.ts';
-
-/** What a streamer is called that does not say: Wilbur's name for it. */
-const NAMELESS = 'UnknownStreamer';
+import { type Player, type Streamer, subscribersOf } from '../registry.ts';
+import { requestId } from './naming.ts';
+import { closePlayer, refuse } from './subscription.ts';
+import { type Handlers, ignore, isSdp, nothing, send, type Turn } from './turn.ts';
 
 /** What each message from a streamer does. */
 export const STREAMER_HANDLERS: Handlers<Streamer> = {
   endpointId(turn, streamer, { id }) {
-    const committedId = identify(turn, streamer, id);
-    send(turn, streamer.connection, { type: 'endpointIdConfirm', committedId });
-    announce(turn, streamer, committedId);
+    requestId(turn, streamer, id);
   },
   ping(turn, streamer, { time }) {
     send(turn, streamer.connection, { type: 'pong', time });
@@ -37,8 +18,14 @@ export const STREAMER_HANDLERS: Handlers<Streamer> = {
   answer: forwardSdp,
   iceCandidate: forward,
   disconnectPlayer,
-  // Meant for an SFU, and there is none.
-  layerPreference: nothing,
+  // For SFUs: how much of the picture each may take.
+  layerPreference(turn, streamer, _message, raw) {
+    for (const player of subscribersOf(turn.registry, streamer.connection)) {
+      if (player.role === 'sfu') {
+        send(turn, player.connection, raw);
+      }
+    }
+  },
 };
 
 /** A frame from a streamer that names a known type but does not fit it. */
@@ -59,44 +46,34 @@ export function invalidFromStreamer(
   }
 }
 
-/** The streamer did not name itself in time: it is listed all the same, as Cirrus does. */
-export function identifyTimedOut(turn: Turn, streamer: Streamer): void {
-  if (streamer.streamerId === undefined) {
-    announce(turn, streamer, identify(turn, streamer, ''));
-  }
-}
-
-/** Gives the streamer its id. The same request again, or the id it has, changes nothing. */
-function identify(turn: Turn, streamer: Streamer, wanted: string): string {
-  const requestedId = wanted === '' ? NAMELESS : wanted;
-  const { streamerId } = streamer;
-  if (
-    streamerId !== undefined &&
-    (requestedId === streamer.requestedId || requestedId === streamerId)
-  ) {
-    return streamerId;
-  }
-  const committedId = uniqueStreamerId(turn.registry, requestedId, streamer.connection);
-  turn.registry = withStreamer(turn.registry, {
-    ...streamer,
-    streamerId: committedId,
-    requestedId,
-  });
-  return committedId;
-}
-
-/** Tells everyone whom a new id concerns; `before` is the streamer as it was. */
-function announce(turn: Turn, before: Streamer, streamerId: string): void {
-  if (before.streamerId === streamerId) {
-    return;
-  }
-  if (before.streamerId !== undefined) {
-    for (const player of subscribersOf(turn.registry, before.connection)) {
-      send(turn, player.connection, { type: 'streamerIdChanged', newID: streamerId });
+/** Closes everyone who is subscribed: Epic's frontend then comes back by itself. */
+export function closeSubscribers(turn: Turn, streamer: Streamer): void {
+  for (const player of subscribersOf(turn.registry, streamer.connection)) {
+    if (player.connection !== streamer.connection && player.role !== 'sfu') {
+      closePlayer(turn, player, 1000, 'The streamer disconnected.', 'streamerGone');
     }
-    notify(turn, { kind: 'streamerRenamed', from: before.streamerId, to: streamerId });
   }
-  notify(turn, { kind: 'streamerIdentified', streamerId });
+}
+
+/** A player by id, if it is subscribed to this streamer: none can reach another's players. */
+export function subscriber(
+  turn: Turn,
+  streamer: Streamer,
+  playerId: string | undefined,
+): Player | undefined {
+  return subscribersOf(turn.registry, streamer.connection).find(
+    (player) => player.playerId === playerId,
+  );
+}
+
+/** Notes a message for someone who is not there. */
+export function unroutable(
+  turn: Turn,
+  streamer: Streamer,
+  type: string,
+  playerId: string | undefined,
+): void {
+  ignore(turn, streamer.connection, 'unroutable', `${type} for ${playerId ?? 'nobody'}`);
 }
 
 function forwardSdp(
@@ -142,25 +119,5 @@ function disconnectPlayer(
     unroutable(turn, streamer, message.type, message.playerId);
     return;
   }
-  closePlayer(turn, player, 1011, message.reason ?? '');
-}
-
-/** A player by id, if it is subscribed to this streamer: none can reach another's players. */
-function subscriber(
-  turn: Turn,
-  streamer: Streamer,
-  playerId: string | undefined,
-): Player | undefined {
-  return subscribersOf(turn.registry, streamer.connection).find(
-    (player) => player.playerId === playerId,
-  );
-}
-
-function unroutable(
-  turn: Turn,
-  streamer: Streamer,
-  type: string,
-  playerId: string | undefined,
-): void {
-  ignore(turn, streamer.connection, 'unroutable', `${type} for ${playerId ?? 'nobody'}`);
+  closePlayer(turn, player, 1011, message.reason ?? '', 'left');
 }

@@ -1,15 +1,16 @@
 /**
- * One turn of the state machine: what may come out of it, and the moves that both roles share.
+ * One turn of the state machine: what may come out of it, and the moves that all roles share.
  * A turn is mutable inside one `step` only.
  */
 import type {
   MessageOf,
   ParsedMessage,
+  PeerConnectionOptions,
   RawMessage,
   SignallingMessage,
   SignallingType,
 } from '../protocol/index.ts';
-import { type ConnectionId, type Player, type Registry, withPlayer, without } from '../registry.ts';
+import type { ConnectionId, Player, Registry, Seat } from '../registry.ts';
 
 /** What others in the house are told. A rename is followed by `streamerIdentified` of the new id. */
 export type SignallingEvent =
@@ -20,6 +21,16 @@ export type SignallingEvent =
       readonly kind: 'presenterConnected' | 'presenterGone';
       readonly streamerId: string;
       readonly playerId: string;
+    }
+  | {
+      /**
+       * `seatGranted`: the player holds the seat now. `seatKept`: it is away, the seat waits for it.
+       * `seatReleased`: nobody holds it. `seatOffered`, `seatRequested`: to or by that player.
+       */
+      readonly kind: 'seatGranted' | 'seatKept' | 'seatReleased' | 'seatOffered' | 'seatRequested';
+      readonly streamerId: string;
+      readonly playerId: string;
+      readonly reason: string;
     };
 
 /** What the server does after a turn, in order. */
@@ -42,14 +53,41 @@ export type Effect =
       readonly connection: ConnectionId;
       readonly why: 'unknown_type' | 'invalid' | 'unroutable' | 'not_expected';
       readonly detail: string;
+    }
+  /** Ping that streamer; `probed` tells whether it answered in time. */
+  | { readonly kind: 'probe'; readonly connection: ConnectionId }
+  /** Ask the other replicas for an id; `claimed` tells. */
+  | { readonly kind: 'claim'; readonly connection: ConnectionId; readonly streamerId: string }
+  /** Give an id back to the other replicas. */
+  | { readonly kind: 'unclaim'; readonly streamerId: string }
+  /** After the grace, `graceOver` with this epoch. */
+  | { readonly kind: 'startGrace'; readonly streamerId: string; readonly epoch: number }
+  /** The seat changed: to be kept where it outlives this replica; undefined where it is free. */
+  | { readonly kind: 'saveSeat'; readonly streamerId: string; readonly seat: Seat | undefined }
+  /** A frame of a player for the replica of its streamer. */
+  | {
+      readonly kind: 'relay';
+      readonly connection: ConnectionId;
+      readonly replica: string;
+      readonly message: RawMessage;
     };
+
+/** What to do when a streamer asks for an id that another streamer has. */
+export type CollisionPolicy = 'probe' | 'suffix' | 'replace' | 'reject';
 
 /** The rules that hold, from the configuration. */
 export type Rules = {
   readonly mode: 'open' | 'presenter';
   /** Players per streamer in mode `open`; 0 for any number. */
   readonly maxPlayers: number;
-  readonly peerConnectionOptions: Readonly<Record<string, unknown>>;
+  readonly collision: CollisionPolicy;
+  /** Whether ids are shared with other replicas. */
+  readonly isReplicated: boolean;
+  /** What goes into `config` for a peer; `id` is a player's, or one made up for a streamer. */
+  readonly peerConnectionOptions: (peer: {
+    readonly role: 'streamer' | Player['role'];
+    readonly id: string;
+  }) => PeerConnectionOptions;
 };
 
 /** State and effects of the step that runs. */
@@ -63,11 +101,26 @@ export function send(turn: Turn, to: ConnectionId, message: SignallingMessage | 
   turn.effects.push({ kind: 'send', to, message });
 }
 
+/** Sends to a streamer about or from a player; UE 4.26 and 4.27 read the id as a number. */
+export function sendOf(
+  turn: Turn,
+  player: Player,
+  to: ConnectionId,
+  message: SignallingMessage | RawMessage,
+): void {
+  const isLegacy = turn.registry.streamers.get(to)?.isLegacy ?? false;
+  send(turn, to, { ...message, playerId: isLegacy ? Number(player.playerId) : player.playerId });
+}
+
 /** The first message on every connection. */
-export function sendConfig(turn: Turn, to: ConnectionId): void {
+export function sendConfig(
+  turn: Turn,
+  to: ConnectionId,
+  peer: Parameters<Rules['peerConnectionOptions']>[0],
+): void {
   send(turn, to, {
     type: 'config',
-    peerConnectionOptions: turn.rules.peerConnectionOptions,
+    peerConnectionOptions: turn.rules.peerConnectionOptions(peer),
     protocolVersion: PROTOCOL_VERSION,
   });
 }
@@ -85,45 +138,6 @@ export function ignore(
   detail: string,
 ): void {
   turn.effects.push({ kind: 'ignored', connection, why, detail });
-}
-
-/** Ends a subscription if there is one; the streamer is told. The player stays connected. */
-export function endSubscription(turn: Turn, player: Player): void {
-  const streamer =
-    player.subscribedTo === undefined
-      ? undefined
-      : turn.registry.streamers.get(player.subscribedTo);
-  if (streamer === undefined) {
-    return;
-  }
-  turn.registry = withPlayer(turn.registry, { ...player, subscribedTo: undefined });
-  send(turn, streamer.connection, { type: 'playerDisconnected', playerId: player.playerId });
-  notePresenter(turn, 'presenterGone', player, streamer.streamerId);
-}
-
-/** Ends the subscription and says why: Epic's frontend shows the text and does not try again. */
-export function refuse(turn: Turn, player: Player, message: string): void {
-  endSubscription(turn, player);
-  send(turn, player.connection, { type: 'subscribeFailed', message });
-}
-
-/** Closes a player's connection, never with 1001, on which Epic's frontend gives up for good. */
-export function closePlayer(turn: Turn, player: Player, code: number, reason: string): void {
-  endSubscription(turn, player);
-  turn.registry = without(turn.registry, player.connection);
-  turn.effects.push({ kind: 'close', connection: player.connection, code, reason });
-}
-
-/** Tells of a presenter; the ingest is none. */
-export function notePresenter(
-  turn: Turn,
-  kind: 'presenterConnected' | 'presenterGone',
-  player: Player,
-  streamerId: string | undefined,
-): void {
-  if (player.role === 'player' && streamerId !== undefined) {
-    notify(turn, { kind, streamerId, playerId: player.playerId });
-  }
 }
 
 /** What each message of a role does; a type without a handler is not expected of that role. */
