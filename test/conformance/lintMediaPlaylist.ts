@@ -119,11 +119,20 @@ function segmentDurations({ segments, targetDuration }: MediaPlaylist): string[]
 
 function initAndTime({ segments, open }: MediaPlaylist): string[] {
   const all = open === undefined ? segments : [...segments, open];
+  let run = { fromMs: 0, seconds: 0 };
   return all.flatMap((segment, index) => {
     const name = String(segment.msn);
     const previous = all[index - 1];
     const isContinuous = previous?.discontinuity === segment.discontinuity;
+    const atMs = Date.parse(segment.dateTime ?? '');
+    run = isContinuous
+      ? { ...run, seconds: run.seconds + (previous.duration ?? 0) }
+      : { fromMs: atMs, seconds: 0 };
     return faultsOf([
+      [
+        !(Math.abs(atMs - run.fromMs - run.seconds * 1000) > 25),
+        `H21 up to ${name} the durations make ${run.seconds} s, the dates ${atMs - run.fromMs} ms`,
+      ],
       [segment.mapUri !== undefined, `H16 ${name} has no EXT-X-MAP`],
       [!isContinuous || previous.mapUri === segment.mapUri, `H18 ${name} changes its init segment`],
       [isIsoTime(segment.dateTime), `H15 ${name} has no date and time with ms and zone`],

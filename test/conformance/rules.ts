@@ -169,5 +169,6 @@ export const NOT_APPLICABLE: Readonly<Record<string, string>> = {
   M14: 'no emsg is written',
   M16: 'the MPD is constant while live, so there is nothing to patch; patches are optional',
   M19: '$SubNumber$ is experimental in players; parts have URLs of their own',
+  C6: "no prft is written: media time is UTC, and the MPD's ProducerReferenceTime says so",
   C7: 'media is not encrypted',
 };

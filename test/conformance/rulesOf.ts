@@ -21,10 +21,10 @@ const FAMILIES: readonly (readonly [string, string])[] = [
   ['B', 'Bad inputs'],
 ];
 
-/** Ids that stand in brackets in a title: every `[H13 R13]`, and whatever stands so at its start. */
+/** Ids that stand in brackets in a title: every `[H13 R13]`, and at its start also what only begins like one. */
 export function ruleIdsOf(title: string): string[] {
   const groups = [
-    ...(/^\[[^\]]*\]/.exec(title) ?? []),
+    ...(title.match(/^\[[HURVTMCB](?:[\d.-][^\]"]*)?\]/) ?? []),
     ...(title.match(/\[[A-Z]\d{1,2}(?:[ ,]+[A-Z]\d{1,2})*\]/g) ?? []),
   ];
   const ids = groups.flatMap((group) => group.slice(1, -1).split(/[ ,]+/));

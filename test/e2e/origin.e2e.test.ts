@@ -4,7 +4,10 @@
  * stays as a recording. The tests are one story and run in their order.
  */
 import { execFile } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { promisify } from 'node:util';
+import { gunzipSync } from 'node:zlib';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { followPlaylist, type FollowReport } from '../conformance/followPlaylist.ts';
@@ -19,7 +22,8 @@ import {
   getText,
   playlistsOf,
 } from '../support/delivery.ts';
-import { type GatewayProcess, startGatewayProcess } from '../support/gatewayProcess.ts';
+import { freePorts, type GatewayProcess, startGatewayProcess } from '../support/gatewayProcess.ts';
+import { getHttp2, makeCertificate } from '../support/http2.ts';
 import { until } from '../support/until.ts';
 import { untilPlaying, watchStats } from '../support/watchPage.ts';
 
@@ -35,9 +39,14 @@ const OUTAGE_MS = 30_000;
 let gateway: GatewayProcess;
 let browser: TestBrowser | undefined;
 let live = '';
+let secureMedia = '';
+let certificate: Awaited<ReturnType<typeof makeCertificate>> | undefined;
 const pages = new Map<string, Page>();
 
 beforeAll(async () => {
+  certificate = await makeCertificate();
+  const [secure = 0, media = 0] = await freePorts(2);
+  secureMedia = `https://127.0.0.1:${media}/live/demo`;
   gateway = await startGatewayProcess({
     isDemo: true,
     environment: {
@@ -45,6 +54,11 @@ beforeAll(async () => {
         '[{"name":"v360","width":640,"height":360,"bitrateBps":700000}]',
       GRANDSTAND_ORIGIN_WINDOW_MS: String(WINDOW_SEGMENTS * SEGMENT_S * 1000),
       GRANDSTAND_ORIGIN_RING_MS: '30000',
+      GRANDSTAND_HTTP_LIMITS_HEADERS_TIMEOUT_MS: '2000',
+      GRANDSTAND_TLS_CERTIFICATE_FILE: certificate.certificateFile,
+      GRANDSTAND_TLS_KEY_FILE: certificate.keyFile,
+      GRANDSTAND_TLS_LISTEN: `127.0.0.1:${secure}`,
+      GRANDSTAND_TLS_MEDIA_LISTEN: `127.0.0.1:${media}`,
     },
   });
   live = `${gateway.url}/live/demo`;
@@ -60,7 +74,60 @@ afterAll(async () => {
     await browser?.close('done');
   } finally {
     await gateway.stop();
+    await rm(certificate?.directory ?? '', { recursive: true, force: true });
   }
+});
+
+it('[T12 T18 H14 H15] answers a blocking reload over HTTP/2 with all that AVPlayer insists on', async () => {
+  const { open, segments } = await getPlaylist(`${live}/v360/media.m3u8`);
+  const msn = (open ?? segments.at(-1)!).msn + 1;
+  const url = `${secureMedia}/v360/media.m3u8?_HLS_msn=${msn}&_HLS_part=0`;
+  const { headers, body } = await getHttp2(url, certificate?.certificateFile ?? '', {
+    'accept-encoding': 'gzip',
+  });
+  expect(headers[':status']).toBe(200);
+  expect(headers['content-encoding']).toBe('gzip');
+  const text = gunzipSync(body).toString();
+  expect(lintMediaPlaylist(text)).toEqual([]);
+  for (const tag of ['PROGRAM-DATE-TIME', 'PRELOAD-HINT', 'RENDITION-REPORT', 'PART']) {
+    expect(text).toContain(`#EXT-X-${tag}:`);
+  }
+  expect(text).toContain('CAN-BLOCK-RELOAD=YES');
+});
+
+it('[T14 T15 V16 B24] lists relative URLs that answer without a redirect, whatever host is asked for', async () => {
+  const { media, iframes } = await playlistsOf(`${live}/main.m3u8`);
+  for (const url of [`${live}/main.m3u8`, `${live}/manifest.mpd`, ...media, ...iframes]) {
+    const answer = await fetch(url, {
+      redirect: 'manual',
+      headers: { 'X-Forwarded-Host': 'evil.test', 'X-Forwarded-Proto': 'gopher' },
+    });
+    expect(answer.status, url).toBe(200);
+    const text = await answer.text();
+    expect(text).not.toContain('evil.test');
+    expect(text).not.toContain('EXT-X-DEFINE');
+    // Names of schemas and the clock apart, nothing says a host.
+    expect(text.replaceAll(/(xmlns|profiles|schemeIdUri)="[^"]*"/g, '')).not.toMatch(/https?:/);
+  }
+  expect([...media, ...iframes].every((url) => url.startsWith(live))).toBe(true);
+});
+
+it('[B10 B21] closes slow and oversized requests while others are served as ever', async () => {
+  const { hostname, port } = new URL(gateway.url);
+  const closed = Array.from({ length: 100 }, async () => {
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => undefined);
+    socket.on('data', () => undefined);
+    const drip = setInterval(() => socket.write('x'), 200);
+    socket.write('GET /live/demo/main.m3u8 HTTP/1.1\r\nHost: a\r\nX-Slow: ');
+    await new Promise((resolve) => socket.once('close', resolve));
+    clearInterval(drip);
+  });
+  const { faults } = await followPlaylist(`${live}/v360/media.m3u8`, 4);
+  expect(faults).toEqual([]);
+  await Promise.all(closed);
+  const huge = await fetch(`${live}/main.m3u8`, { headers: { 'X-Huge': 'x'.repeat(65_536) } });
+  expect(huge.status).toBe(431);
 });
 
 it('[M01 M20] has MPDs that the MPEG schema accepts, of the window and of all that is kept', async () => {

@@ -227,11 +227,22 @@ describe('bad input', () => {
   });
 
   it.each(['/feed/demo', '/publish/demo/v360?slot=0&epoch=1.1', '/metrics'])(
-    '%s on the internal listener without its token is refused',
+    '[B23] %s on the internal listener without its token, or with a wrong one, is refused',
     async (path) => {
       const { status, body } = await rawGet(gateway.internalUrl, path);
       expect(status).toBe(401);
       expect(body).toMatch(/token/);
+      for (const wrong of [
+        'Bearer wrong',
+        `Bearer ${gateway.internalToken}x`,
+        'Bearer ',
+        'Basic eA==',
+      ]) {
+        const refused = await fetch(gateway.internalUrl + path, {
+          headers: { Authorization: wrong },
+        });
+        expect(refused.status, wrong).toBe(401);
+      }
       const authorized = await fetch(`${gateway.internalUrl}/metrics`, {
         headers: { Authorization: `Bearer ${gateway.internalToken}` },
       });

@@ -54,7 +54,7 @@ export async function startGatewayProcess(options: {
   readonly isDemo: boolean;
   readonly environment?: Readonly<Record<string, string>>;
 }): Promise<GatewayProcess> {
-  const [http, internal, streamers] = await freePorts();
+  const [http, internal, streamers] = (await freePorts(3)) as [number, number, number];
   const directory = await mkdtemp(join(tmpdir(), 'gs-'));
   const internalToken = 'test-token-of-this-run';
   const log: string[] = [];
@@ -205,8 +205,9 @@ function killIfAlive(pid: number): void {
   }
 }
 
-async function freePorts(): Promise<[number, number, number]> {
-  const servers = [createServer(), createServer(), createServer()];
+/** Ports that were free a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
   const ports = await Promise.all(
     servers.map(
       (server) =>
@@ -221,7 +222,7 @@ async function freePorts(): Promise<[number, number, number]> {
   for (const server of servers) {
     server.close();
   }
-  return ports as [number, number, number];
+  return ports;
 }
 
 async function descendantsOf(root: number): Promise<{ pid: number; command: string }[]> {
