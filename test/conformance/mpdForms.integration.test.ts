@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { validateMpd } from '../../test/conformance/mpdSchema.ts';
-import { makePresentation } from '../../test/support/presentation.ts';
-import { renderMpd } from './mpd.ts';
-import type { Presentation } from './model.ts';
+import { validateMpd } from './mpdSchema.ts';
+import { makePresentation } from '../support/presentation.ts';
+import { renderMpd } from '../../packager/playlists/index.ts';
+import type { Presentation } from '../../packager/playlists/model.ts';
 
 const FIRST = 897_600_600;
 const one = makePresentation({ firstMsn: FIRST, segments: 8, openParts: 2 });
