@@ -26,7 +26,7 @@ import { redisDirectory } from './directory.ts';
 import { createApp } from './http/app.ts';
 import { listen } from './http/listen.ts';
 import { openPublicListeners, urlHost } from './publicListeners.ts';
-import { wantOf, watchJob } from './jobWatch.ts';
+import { runWhileWanted, wantOf } from './jobWatch.ts';
 import { startLeases } from './leases.ts';
 import { openRedis } from './openRedis.ts';
 import { createViews } from './views.ts';
@@ -240,21 +240,25 @@ async function build(
   stack.push(
     runner('ingest', config.maxBroadcasts, async (job) => {
       const payload = ingestJobSchema.parse(job.payload);
-      const watch = watchJob(job.signal, async () =>
-        wantOf(payload.broadcast, await directory.broadcast(payload.broadcast.id)),
+      await runWhileWanted(
+        job.signal,
+        async () => wantOf(payload.broadcast, await directory.broadcast(payload.broadcast.id)),
+        (signal) => ingest.run(payload, job.epoch, signal),
       );
-      await ingest.run(payload, job.epoch, watch.signal).finally(() => watch.close());
     }),
   );
   stack.push(
     runner(transcodeName, config.worker.concurrency, async (job) => {
       const payload = transcodeJobSchema.parse(job.payload);
       const { id } = payload.broadcast;
-      const watch = watchJob(job.signal, async () => {
-        const want = wantOf(payload.broadcast, await directory.broadcast(id));
-        return want === 'wanted' && (await directory.feedOf(id)) === undefined ? 'idle' : want;
-      });
-      await worker.run(payload, job.epoch, watch.signal).finally(() => watch.close());
+      await runWhileWanted(
+        job.signal,
+        async () => {
+          const want = wantOf(payload.broadcast, await directory.broadcast(id));
+          return want === 'wanted' && (await directory.feedOf(id)) === undefined ? 'idle' : want;
+        },
+        (signal) => worker.run(payload, job.epoch, signal),
+      );
     }),
   );
   stack.defer(() => {

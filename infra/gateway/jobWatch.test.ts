@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Want, wantOf, watchJob } from './jobWatch.ts';
+import { runWhileWanted, type Want, wantOf, watchJob } from './jobWatch.ts';
 import { gridSchema } from '../kernel/grid.ts';
 import { type Broadcast, DEFAULT_LADDER } from '../kernel/wire.ts';
 
@@ -38,5 +38,16 @@ describe('a job', () => {
     going.abort('lock lost');
     expect(away.signal.aborted).toBe(true);
     away.close();
+  });
+
+  it('that is refused because it is over has not failed', async () => {
+    const refused = (): Promise<never> => Promise.reject(new Error('409: the broadcast has ended'));
+    const { signal } = new AbortController();
+    await expect(
+      runWhileWanted(signal, () => Promise.resolve('over'), refused),
+    ).resolves.toBeUndefined();
+    await expect(runWhileWanted(signal, () => Promise.resolve('wanted'), refused)).rejects.toThrow(
+      '409',
+    );
   });
 });

@@ -22,6 +22,27 @@ export function wantOf(mine: Broadcast, now: Broadcast | undefined): Want {
 }
 
 /**
+ * Runs a job while it is wanted. A fault of a job that is over is its end: the origin may refuse
+ * what comes late before this watch has looked.
+ */
+export async function runWhileWanted(
+  signal: AbortSignal,
+  want: () => Promise<Want>,
+  run: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const watch = watchJob(signal, want);
+  try {
+    await run(watch.signal);
+  } catch (error) {
+    if ((await want().catch(() => 'wanted')) !== 'over') {
+      throw error;
+    }
+  } finally {
+    watch.close();
+  }
+}
+
+/**
  * A signal that aborts with `signal`, at once when the job is over, or when it was idle for 30 s on
  * end. A check that fails counts as wanted: Redis being away ends nothing.
  */
