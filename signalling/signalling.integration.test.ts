@@ -1,6 +1,5 @@
 /** Real sockets on ports of their own: what each kind of peer can send, and who is not affected. */
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -9,58 +8,9 @@ import { silentLogger } from '../infra/kernel/logger.ts';
 import { noMetrics } from '../infra/kernel/metrics.ts';
 import { Secret } from '../infra/kernel/secret.ts';
 import { type Signalling, signallingConfigSchema, startSignalling } from './index.ts';
+import { Peer, TOKEN, upgradeServer } from './testPeer.ts';
 
-const TOKEN = 'integration-test-token';
 const SDP = 'v=0\r\n';
-
-type Frame = Readonly<Record<string, unknown>>;
-
-/** A peer with what it received; `next` waits for the next message of a type. */
-class Peer {
-  readonly socket: WebSocket;
-  readonly closed: Promise<{ code: number; reason: string }>;
-  readonly #frames: Frame[] = [];
-  #wake: (() => void) | undefined;
-
-  constructor(url: string, headers: Readonly<Record<string, string>> = {}) {
-    this.socket = new WebSocket(url, { headers });
-    this.socket.on('error', () => undefined);
-    this.socket.on('message', (data: Buffer) => {
-      this.#frames.push(JSON.parse(data.toString()) as Frame);
-      this.#wake?.();
-    });
-    this.closed = once(this.socket, 'close').then((values: unknown[]) => {
-      this.#wake?.();
-      return { code: values[0] as number, reason: String(values[1]) };
-    });
-  }
-
-  say(message: unknown): void {
-    this.socket.send(typeof message === 'string' ? message : JSON.stringify(message));
-  }
-
-  /** The next message of `type`; those before it are dropped. */
-  async next(type: string): Promise<Frame> {
-    for (;;) {
-      const frame = this.#frames.shift();
-      if (frame === undefined) {
-        expect(this.socket.readyState).toBeLessThan(WebSocket.CLOSING);
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      } else if (frame['type'] === type) {
-        return frame;
-      }
-    }
-  }
-
-  /** Whether the server still answers this peer, after all that was sent before. */
-  async answers(): Promise<void> {
-    const time = Math.random();
-    this.say({ type: 'ping', time });
-    expect(await this.next('pong')).toEqual({ type: 'pong', time });
-  }
-}
 
 let stack: CloseStack = closeStack(() => undefined);
 let signalling: Signalling;
@@ -81,10 +31,10 @@ async function start(config: object): Promise<void> {
     signallingConfigSchema.parse({ streamers: { port: 0 }, ...config }),
     new AbortController().signal,
   );
-  const player = await upgradeServer((...request) => {
+  const player = await upgradeServer(stack, (...request) => {
     signalling.handlePlayerUpgrade(...request);
   });
-  const ingest = await upgradeServer((...request) => {
+  const ingest = await upgradeServer(stack, (...request) => {
     signalling.handleIngestUpgrade(...request);
   });
   stack.push(signalling);
@@ -93,18 +43,6 @@ async function start(config: object): Promise<void> {
     player: `ws://127.0.0.1:${player}`,
     ingest: `ws://127.0.0.1:${ingest}`,
   };
-}
-
-async function upgradeServer(onUpgrade: Signalling['handlePlayerUpgrade']): Promise<number> {
-  const server: Server = createServer();
-  server.on('upgrade', onUpgrade);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  stack.defer(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return (server.address() as { port: number }).port;
 }
 
 async function streamer(id: string, path = ''): Promise<Peer> {
@@ -201,6 +139,7 @@ describe('Epic at both ends', () => {
     const identified = new Promise((resolve) => signalling.onChange(resolve));
     const silent = new Peer(urls.streamer);
     expect(await identified).toEqual({ kind: 'streamerIdentified', streamerId: 'UnknownStreamer' });
+    await silent.next('identify');
     await silent.answers();
   });
 
