@@ -181,8 +181,6 @@ export const fullSignallingConfigSchema = signallingConfigSchema
     message: 'needs mode open: every player of an SFU controls the application',
   });
 
-/** Configuration as the gateway has it. */
-export type SignallingConfig = z.output<typeof signallingConfigSchema>;
 /** What `startSignalling` takes. */
 export type SignallingConfigInput = z.input<typeof fullSignallingConfigSchema>;
 /** All of it, with its defaults. */

@@ -1,4 +1,4 @@
 /** Public names of signalling. Its protocol has its own door: `protocol/index.ts`. */
-export { fullSignallingConfigSchema, signallingConfigSchema } from './config.ts';
+export { signallingConfigSchema } from './config.ts';
 export { type Signalling, startSignalling } from './server.ts';
-export { configView, playersView, statusView, streamersView } from './view.ts';
+export { playersView, statusView, streamersView } from './view.ts';
