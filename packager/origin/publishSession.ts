@@ -29,7 +29,7 @@ export class PublishSession {
   #newestSync: number | undefined;
   #wrongSteps = 0;
   #fragments = 0;
-  #fragmentSinceMs: UnixMs;
+  #partialSinceMs: UnixMs | undefined;
 
   constructor(
     live: LiveBroadcast,
@@ -40,7 +40,6 @@ export class PublishSession {
     this.#target = target;
     this.#clock = deps.clock;
     this.#reader = new TrackReader({ maxBoxBytes: deps.maxBoxBytes });
-    this.#fragmentSinceMs = deps.clock.nowMs();
     if (live.isEnded || live.track(target.track)?.isFenced(target) === true) {
       throw this.#overtaken();
     }
@@ -53,9 +52,8 @@ export class PublishSession {
   push(slice: Uint8Array): void {
     const events = this.#reader.push(slice);
     const nowMs = this.#clock.nowMs();
-    if (events.length > 0) {
-      this.#fragmentSinceMs = nowMs;
-    } else if (this.#publisher !== undefined && nowMs - this.#fragmentSinceMs > MAX_FRAGMENT_MS) {
+    this.#partialSinceMs = events.length > 0 ? undefined : (this.#partialSinceMs ?? nowMs);
+    if (nowMs - (this.#partialSinceMs ?? nowMs) > MAX_FRAGMENT_MS) {
       throw new GatewayError('bad_media', `a fragment takes more than ${MAX_FRAGMENT_MS} ms`);
     }
     for (const event of events) {
@@ -87,11 +85,11 @@ export class PublishSession {
 
   #takeHeader(bytes: Uint8Array): void {
     const { slot, epoch, track } = this.#target;
-    const before = this.#publisher;
-    const publisher = this.#live.addPublisher(track, { slot, epoch }, bytes);
-    this.#publisher = publisher;
-    if (before !== undefined && before.header.uri !== publisher.header.uri) {
-      throw new GatewayError('fenced', 'the header changed inside a publish');
+    const before = this.#publisher?.header.bytes;
+    if (before === undefined) {
+      this.#publisher = this.#live.addPublisher(track, { slot, epoch }, bytes);
+    } else if (Buffer.compare(before, bytes) !== 0) {
+      throw new GatewayError('fenced', 'the header changed inside a publish', { subject: track });
     }
   }
 
@@ -148,7 +146,8 @@ export class PublishSession {
     if (past !== 0) {
       throw new GatewayError(
         'off_grid',
-        `pictures are ${inMs(past, timescale)} past the frame grid of UTC (${grid.fps} a second)`,
+        `first picture is ${inMs(sample.dts - start, timescale)} past the grid instant, which is ` +
+          `${inMs(past, timescale)} past the frame grid of UTC (${grid.fps} a second)`,
       );
     }
     this.#checkComposition(sample, start, timescale);

@@ -126,7 +126,7 @@ export class Turns {
       const sample = followed?.ahead[0];
       if (followed !== undefined && sample !== undefined) {
         const { msn } = gridPosition(this.#options.grid, sample.dts, this.#options.timescale);
-        const heir = msn < this.#firstFree ? undefined : this.#heirOf(followed, msn, sample);
+        const heir = msn < this.#firstFree ? undefined : this.#heirOf(followed, msn);
         if (heir !== undefined) {
           this.#follow(heir);
           continue;
@@ -168,7 +168,7 @@ export class Turns {
   }
 
   /** Who begins segment `msn` instead of the followed publisher, whose first sample of it is here. */
-  #heirOf(followed: Publisher, msn: number, sample: Sample): Publisher | undefined {
+  #heirOf(followed: Publisher, msn: number): Publisher | undefined {
     const { claims, grid, timescale } = this.#options;
     for (const other of this.#present()) {
       if (relationTo(other, followed) === 'newer') {
@@ -178,17 +178,25 @@ export class Turns {
           other.ahead.splice(0, Math.max(0, start));
           return other;
         }
-      } else if (
-        claims.of(msn) === other.slot &&
-        other.slot !== followed.slot &&
-        other.header.uri === followed.header.uri &&
-        other.newest >= sample.dts - this.#segmentTicks / 2
-      ) {
-        drop(other, (waiting) => waiting.dts < gridStart(grid, msn, timescale));
+      } else if (claims.of(msn) === other.slot && this.#mayHave(other, followed, msn)) {
+        drop(other, ({ dts }) => dts < gridStart(grid, msn, timescale));
         return other;
       }
     }
     return undefined;
+  }
+
+  /** Whether the slot that claimed segment `msn` is there to make it: it has begun it or is about to. */
+  #mayHave(other: Publisher, followed: Publisher, msn: number): boolean {
+    const { grid, timescale } = this.#options;
+    const isAboutTo =
+      other.newest < gridStart(grid, msn, timescale) &&
+      other.newest >= followed.newest - this.#segmentTicks / 2;
+    return (
+      other.slot !== followed.slot &&
+      other.header.uri === followed.header.uri &&
+      (isAboutTo || this.#cleanStart(other, msn, msn) >= 0)
+    );
   }
 
   /** Who goes on while the followed publisher has nothing to say. */
