@@ -83,6 +83,7 @@ class Follower {
   #unchanged = 0;
   #maxPartGapMs = 0;
   #outageMs: number;
+  #updatedAt = 0;
 
   constructor(url: string, deps: FollowDeps, options: FollowOptions) {
     this.#url = url;
@@ -153,6 +154,7 @@ class Follower {
       this.#fault(`R02 asked for ${msn}.${part}, the answer ends at ${newest.msn}.${newest.part}`);
     }
     this.#updates += 1;
+    this.#updatedAt = this.#deps.now();
     return next;
   }
 
@@ -164,7 +166,10 @@ class Follower {
     const url = new URL(this.#url);
     url.searchParams.set('_HLS_msn', String(msn));
     url.searchParams.set('_HLS_part', String(part));
-    if (serverControl.has('CAN-SKIP-UNTIL') && this.#updates % 3 === 2) {
+    // Only who has a copy younger than half the skip boundary may ask (§6.3.7).
+    const ageMs = this.#deps.now() - this.#updatedAt;
+    const skipUntilMs = Number(serverControl.get('CAN-SKIP-UNTIL') ?? 0) * 1000;
+    if (ageMs < skipUntilMs / 2 && this.#updates % 3 === 2) {
       const isV2 = serverControl.has('CAN-SKIP-DATERANGES') && this.#updates % 2 === 0;
       url.searchParams.set('_HLS_skip', isV2 ? 'v2' : 'YES');
     }
