@@ -1,22 +1,29 @@
 /**
  * The origin: takes published tracks, keeps their live window, serves it as LL-HLS and LL-DASH.
- * Owns no listener (the gateway's two servers call the handlers) and no Redis.
+ * Owns no listener (the gateway's servers call the handlers) and no Redis.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../infra/kernel/broadcastClock.ts';
-import type { Agreement, Directory, StatusBoard } from '../../infra/kernel/directory.ts';
-import { errorText, GatewayError } from '../../infra/kernel/errors.ts';
+import type { Agreement, StatusBoard } from '../../infra/kernel/directory.ts';
+import { errorText } from '../../infra/kernel/errors.ts';
 import type { Closeable } from '../../infra/kernel/lifecycle.ts';
 import type { Logger } from '../../infra/kernel/logger.ts';
 import type { Metrics } from '../../infra/kernel/metrics.ts';
 import type { Secret } from '../../infra/kernel/secret.ts';
-import { type UnixMs, unixMsFromTicks } from '../../infra/kernel/time.ts';
-import type { Broadcast } from '../../infra/kernel/wire.ts';
-import { depthOf, type OriginConfig } from './config.ts';
-import { LiveBroadcast } from './liveBroadcast.ts';
-import { createMediaHandler, roomKey, type Show } from './mediaHandler.ts';
+import { unixMsFromTicks } from '../../infra/kernel/time.ts';
+import type { Presentation } from '../playlists/model.ts';
+import { type DiskArchive, openArchive } from './archive/archive.ts';
+import type { OriginConfig } from './config.ts';
+import {
+  createMediaHandler,
+  type MediaRequest,
+  type MediaResponse,
+  type Recorded,
+  roomKey,
+} from './mediaHandler.ts';
 import { createPublishHandler } from './publishHandler.ts';
 import { Renderings } from './renderings.ts';
+import { type DesiredState, Shows } from './shows.ts';
 import { noArchive, type RecordingSummary } from './storage.ts';
 import { WaitingRoom } from './waitingRoom.ts';
 
@@ -25,10 +32,7 @@ export type OriginDeps = {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
-  /** `broadcasts` lets a restarted origin serve what is desired before its publishers return. */
-  readonly directory: Pick<Directory, 'broadcast'> & {
-    broadcasts?(): Promise<readonly Broadcast[]>;
-  };
+  readonly directory: DesiredState;
   readonly board: Pick<StatusBoard, 'reportOrigin'>;
   readonly internalToken: Secret;
   /** What several origins agree on; absent: this origin is alone. */
@@ -39,26 +43,22 @@ export type OriginDeps = {
 
 /** A running origin: two handlers for two servers. Each answers false where a path is not its own. */
 export type Origin = Closeable & {
-  /** `/live/*` and `/time` of the public server. */
-  readonly handleMedia: ReturnType<typeof createMediaHandler>;
-  /** `PUT` and `GET /publish/...` of the internal server; checks the token itself. */
+  /** `/live/*`, `/vod/*` and `/time` of the public servers, HTTP/1.1 or HTTP/2. */
+  handleMedia(request: MediaRequest, response: MediaResponse): boolean;
+  /** `/publish/*` of the internal server; checks the token itself. */
   handlePublish(request: IncomingMessage, response: ServerResponse): boolean;
   /** Finished recordings of a broadcast, oldest first. */
   recordings(broadcastId: string): readonly RecordingSummary[];
 };
 
-type Seen = Show & { usedMs: UnixMs };
-
 const SWEEP_MS = 100;
-const SWEEPS_PER_REPORT = 10;
-const FORGET_AFTER_MS = 600_000;
+const SWEEPS_PER_SECOND = 10;
 
-/** Starts an origin; `close` ends what it holds and stops its one timer. */
-export function createOrigin(deps: OriginDeps, config: OriginConfig): Promise<Origin> {
-  const archive = noArchive;
+/** Starts an origin with what its disk has; `close` ends what it holds and stops its one timer. */
+export async function createOrigin(deps: OriginDeps, config: OriginConfig): Promise<Origin> {
   const { clock, logger, metrics } = deps;
-  const shows = new Map<string, Seen>();
-  const publishes = new Set<ServerResponse>();
+  const kept = await archiveOf(deps, config);
+  const archive = kept ?? noArchive;
   const held = metrics.gauge('grandstand_origin_held_requests', 'Requests that wait for media.');
   const room = new WaitingRoom(config.maxHeldRequests, (size) => {
     held.set(size);
@@ -69,59 +69,43 @@ export function createOrigin(deps: OriginDeps, config: OriginConfig): Promise<Or
     'End of a part on the timeline to its publication.',
     [0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5],
   );
+  const shows = new Shows(
+    {
+      clock,
+      logger,
+      directory: deps.directory,
+      archive,
+      agreement: deps.agreement,
+      onChange: (live, track, change) => {
+        const { frontier, timescale } = live.track(track) ?? {};
+        if (change === 'part' && frontier !== undefined && timescale !== undefined) {
+          delay.observe((clock.nowMs() - unixMsFromTicks(frontier, timescale)) / 1000);
+        }
+        room.wake(roomKey({ live }, track), change);
+      },
+    },
+    config,
+  );
+  await shows.follow();
 
-  const show = (broadcast: Broadcast): Seen => {
-    const known = shows.get(broadcast.id);
-    if (known !== undefined && isSameShape(known.live.broadcast, broadcast)) {
-      return known;
-    }
-    if (known === undefined && shows.size >= config.maxBroadcasts) {
-      throw new GatewayError('too_busy', `${config.maxBroadcasts} broadcasts are held already`);
-    }
-    const depth = depthOf(config, broadcast.grid);
-    const live: LiveBroadcast = new LiveBroadcast(broadcast, depth, (track, change) => {
-      const { frontier, timescale } = live.track(track) ?? {};
-      if (change === 'part' && frontier !== undefined && timescale !== undefined) {
-        delay.observe((clock.nowMs() - unixMsFromTicks(frontier, timescale)) / 1000);
-      }
-      room.wake(roomKey({ live }, track), change);
-    });
-    const seen = { live, renderings: new Renderings(), usedMs: clock.nowMs() };
-    shows.set(broadcast.id, seen);
-    return seen;
-  };
-
-  const report = (): void => {
-    const nowMs = clock.nowMs();
-    gaps.set([...shows.values()].reduce((sum, { live }) => sum + live.gapSegments, 0));
-    for (const [id, { live, usedMs }] of shows) {
-      if (
-        nowMs - usedMs > FORGET_AFTER_MS &&
-        (live.status(nowMs).publishDelayMs ?? Infinity) > FORGET_AFTER_MS
-      ) {
-        shows.delete(id);
-        continue;
-      }
-      deps.board.reportOrigin(id, live.status(nowMs)).catch((error: unknown) => {
-        logger.warn({ broadcast: id, reason: errorText(error) }, 'status not reported');
-      });
-    }
-  };
-
+  const publishes = new Set<ServerResponse>();
   let sweeps = 0;
   const timer = setInterval(() => {
     const nowMs = clock.nowMs();
     room.sweep(nowMs);
-    for (const { live } of shows.values()) {
+    for (const live of shows.all()) {
       live.giveUpOnLateTracks(nowMs);
     }
     sweeps += 1;
-    if (sweeps % SWEEPS_PER_REPORT === 0) {
-      report();
+    if (sweeps % SWEEPS_PER_SECOND === 0) {
+      void shows.follow();
+      kept?.sweep();
+      gaps.set(shows.all().reduce((sum, { gapSegments }) => sum + gapSegments, 0));
+      report(deps, shows);
     }
   }, SWEEP_MS);
 
-  return Promise.resolve({
+  return {
     handleMedia: createMediaHandler({
       clock,
       room,
@@ -131,10 +115,12 @@ export function createOrigin(deps: OriginDeps, config: OriginConfig): Promise<Or
       ]),
       slowReaders: metrics.counter(
         'grandstand_origin_slow_readers_total',
-        'Readers of growing segments dropped because they fell behind.',
+        'Readers of a growing segment dropped for being too slow.',
       ),
       maxReaderBacklogBytes: config.maxReaderBacklogBytes,
       show: (id) => shows.get(id),
+      archive,
+      recording: recordedOf((id, recording) => archive.recording(id, recording)),
     }),
     handlePublish: createPublishHandler({
       logger,
@@ -144,34 +130,55 @@ export function createOrigin(deps: OriginDeps, config: OriginConfig): Promise<Or
         'reason',
       ]),
       maxBoxBytes: config.maxBoxBytes,
-      async open(id, track) {
-        const broadcast = await deps.directory.broadcast(id);
-        const rungs = [...(broadcast?.ladder.video ?? []), ...(broadcast?.ladder.audio ?? [])];
-        if (broadcast === undefined || !rungs.some(({ name }) => name === track)) {
-          throw new GatewayError('not_found', `nobody wants track ${track} of ${id}`);
-        }
-        const seen = show(broadcast);
-        seen.usedMs = clock.nowMs();
-        return seen.live;
-      },
-      onConnection(response: ServerResponse) {
+      open: (id, track) => shows.forPublish(id, track),
+      onConnection(response) {
         publishes.add(response);
         response.once('close', () => publishes.delete(response));
       },
     }),
-    close() {
+    recordings: (id) => archive.recordings(id),
+    async close(reason) {
       clearInterval(timer);
       room.clear();
       for (const response of publishes) {
         response.destroy();
       }
-      return Promise.resolve();
+      await archive.close(reason);
     },
-    recordings: (id: string) => archive.recordings(id),
-  });
+  };
 }
 
-/** A ladder or grid that changed is another show: nothing of the old one fits it. */
-function isSameShape(a: Broadcast, b: Broadcast): boolean {
-  return JSON.stringify([a.ladder, a.grid]) === JSON.stringify([b.ladder, b.grid]);
+async function archiveOf(
+  deps: OriginDeps,
+  { dvr }: OriginConfig,
+): Promise<DiskArchive | undefined> {
+  const { clock, logger, mediaDirectory, metrics } = deps;
+  return dvr.isEnabled && mediaDirectory !== undefined
+    ? openArchive({ clock, logger, metrics }, dvr, mediaDirectory)
+    : undefined;
+}
+
+function report({ board, clock, logger }: OriginDeps, shows: Shows): void {
+  for (const live of shows.all()) {
+    const { id } = live.broadcast;
+    board.reportOrigin(id, live.status(clock.nowMs())).catch((error: unknown) => {
+      logger.warn({ broadcast: id, reason: errorText(error) }, 'status not reported');
+    });
+  }
+}
+
+/** A recording never changes: what was rendered of it is kept for as long as its presentation is. */
+function recordedOf(
+  find: (broadcastId: string, recordingId: string) => Presentation | undefined,
+): (broadcastId: string, recordingId: string) => Recorded | undefined {
+  const known = new WeakMap<Presentation, Recorded>();
+  return (broadcastId, recordingId) => {
+    const presentation = find(broadcastId, recordingId);
+    if (presentation === undefined) {
+      return undefined;
+    }
+    const recorded = known.get(presentation) ?? { presentation, renderings: new Renderings() };
+    known.set(presentation, recorded);
+    return recorded;
+  };
 }

@@ -125,6 +125,12 @@ export class SegmentRing {
     }
   }
 
+  /** Lets go of all bytes: the archive has them. What was rendered of them stays as it is. */
+  release(): void {
+    this.#segments.length = 0;
+    this.#heldPicture = undefined;
+  }
+
   #add(fields: Pick<StoredSegment, 'msn' | 'start' | 'era' | 'isGap'>): StoredSegment {
     const segment: StoredSegment = {
       ...fields,
