@@ -51,6 +51,8 @@ const REPLICA = `${PREFIX}replica:`;
 const SEAT = `${PREFIX}seat:`;
 const CHANGES = `${PREFIX}changes`;
 const BEATS_PER_LEASE = 3;
+/** Messages that may wait for a slow backplane; further ones are lost, and counted. */
+const MAX_IN_FLIGHT = 10_000;
 /** How much later than the pinged streamer its replica may answer. */
 const ANSWER_MARGIN_MS = 250;
 
@@ -75,6 +77,9 @@ export async function joinReplicas(
   let replicas: ReadonlySet<string> = new Set();
   let chain: Promise<unknown> = Promise.resolve();
   let isClosed = false;
+  let isBeating = false;
+  let inFlight = 0;
+  let lost = 0;
 
   /** One after the other, so that a release never overtakes the claim before it. */
   const inOrder = <T>(work: () => Promise<T>): Promise<T | undefined> => {
@@ -162,8 +167,21 @@ export async function joinReplicas(
       probes.set(streamerId, done);
       tell(holder, { kind: 'probe', from: id, streamerId });
     });
+  /** Not in line with claims: frames keep their order among themselves, and wait for nothing. */
   const tell = (to: string, message: ReplicaMessage): void => {
-    void inOrder(() => backplane.publish(REPLICA + to, renderReplicaMessage(message)));
+    if (inFlight >= MAX_IN_FLIGHT) {
+      lost += 1;
+      return;
+    }
+    inFlight += 1;
+    backplane
+      .publish(REPLICA + to, renderReplicaMessage(message))
+      .catch(() => {
+        lost += 1;
+      })
+      .finally(() => {
+        inFlight -= 1;
+      });
   };
   const take = (streamerId: string, expected: string | undefined): Promise<string | undefined> =>
     inOrder(async () => {
@@ -214,7 +232,18 @@ export async function joinReplicas(
     await backplane.subscribe(CHANGES, hearChange),
   ];
   await beat();
-  const heart = setInterval(() => void inOrder(beat), leaseMs / BEATS_PER_LEASE);
+  const heart = setInterval(() => {
+    if (lost > 0) {
+      logger.warn({ lost }, 'messages to other replicas were lost');
+      lost = 0;
+    }
+    if (!isBeating) {
+      isBeating = true;
+      void inOrder(beat).then(() => {
+        isBeating = false;
+      });
+    }
+  }, leaseMs / BEATS_PER_LEASE);
   heart.unref();
 
   return {

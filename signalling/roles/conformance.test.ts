@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { listedIds } from '../registry.ts';
 import { configView, playersView, snapshotOf, statusView, streamersView } from '../view.ts';
-import { OPEN, SDP, World } from './testWorld.ts';
+import { known, OPEN, SDP, World } from './testWorld.ts';
 
 const demo = (): World => new World().streamer('s1', 'demo');
 const pair = (): World => demo().player('p1', 'demo');
@@ -311,6 +311,17 @@ describe('streamer ids', () => {
     world.connect('s1', { identity });
     expect(world.says('s1', { type: 'endpointId', id: 'b' })).toContain(
       's1 closed 1008 The token does not allow the id b.',
+    );
+  });
+
+  it('of a token are given to a silent streamer, and never with a number behind', () => {
+    const world = new World();
+    const { identity } = known('ue', { role: 'streamer', streamerIds: ['a'] });
+    world.connect('s1', { identity });
+    expect(world.waits('s1')).toEqual(['! streamerIdentified a']);
+    world.connect('s2', { identity });
+    expect(world.says('s2', { type: 'endpointId', id: 'a' })).toContain(
+      's2 closed 1008 Streamer id a is taken.',
     );
   });
 });

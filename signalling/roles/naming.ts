@@ -48,7 +48,8 @@ export function requestId(turn: Turn, streamer: Streamer, wanted: string): void 
 /** The streamer did not name itself in time: it is listed all the same, as Cirrus does. */
 export function identifyTimedOut(turn: Turn, streamer: Streamer): void {
   if (!streamer.isStreaming && streamer.pending === undefined) {
-    ask(turn, streamer, streamer.streamerId, true);
+    // One whose token allows a single id is that one.
+    ask(turn, streamer, streamer.allowedIds?.[0] ?? streamer.streamerId, true);
   }
 }
 
@@ -133,6 +134,10 @@ function claim(
   pending: NonNullable<Streamer['pending']>,
   id: string,
 ): void {
+  if (streamer.allowedIds?.includes(id) === false) {
+    refuse(turn, streamer, `Streamer id ${pending.requestedId} is taken.`);
+    return;
+  }
   if (turn.rules.isReplicated) {
     change(turn, { ...streamer, pending });
     turn.effects.push({ kind: 'claim', connection: streamer.connection, streamerId: id });

@@ -32,7 +32,10 @@ export type Arrival = Partial<
 >;
 
 /** Someone with a token. */
-export function known(subject: string, rest: Partial<Identity> = {}): Arrival {
+export function known(
+  subject: string,
+  rest: Partial<Identity> = {},
+): { readonly identity: Identity } {
   return { identity: { kind: 'identity', role: 'presenter', subject, ...rest } };
 }
 
