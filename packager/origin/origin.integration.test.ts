@@ -277,7 +277,7 @@ describe('manifests', () => {
     }
   });
 
-  it('are compressed, validated and open to all origins', async () => {
+  it('[T01 T02 T09 B14] are compressed, validated and open to all origins', async () => {
     await live(N + 2);
     for (const path of ['/live/demo/main.m3u8', '/live/demo/manifest.mpd', PLAYLIST]) {
       const plain = await get(path, { headers: { Origin: 'https://elsewhere.example' } });
@@ -306,7 +306,7 @@ describe('manifests', () => {
 });
 
 describe('blocking reload', () => {
-  it('answers all waiters the same when the part is there', async () => {
+  it('[R02 R14] answers all waiters the same when the part is there', async () => {
     const { v } = await live(N + 2.25);
     const asked = Array.from({ length: 20 }, () =>
       get(`${PLAYLIST}?_HLS_msn=${N + 2}&_HLS_part=1`),
@@ -322,7 +322,7 @@ describe('blocking reload', () => {
     expect(held()).toBe(0);
   });
 
-  it('gives up after three target durations, and only then', async () => {
+  it('[R07 B26] gives up after three target durations, and only then', async () => {
     await live(N + 2);
     const asked = get(`${PLAYLIST}?_HLS_msn=${N + 2}&_HLS_part=0`);
     await until(() => held() === 1);
@@ -332,7 +332,7 @@ describe('blocking reload', () => {
     expect(answer.headers['cache-control']).toBe('public, max-age=1');
   });
 
-  it('forgets a client that goes away', async () => {
+  it('[B20] forgets a client that goes away', async () => {
     await live(N + 2);
     const client = httpRequest({
       host: HOST,
@@ -347,7 +347,7 @@ describe('blocking reload', () => {
     await until(() => held() === 0);
   });
 
-  it('turns the waiter beyond the cap away, and nobody else', async () => {
+  it('[B22] turns the waiter beyond the cap away, and nobody else', async () => {
     await stop();
     await start({ maxHeldRequests: 1 });
     await live(N + 2);
@@ -375,7 +375,7 @@ describe('blocking reload', () => {
 });
 
 describe('media', () => {
-  it('parts concatenated are the segment, whole or by ranges', async () => {
+  it('[H10 C3 B16] parts concatenated are the segment, whole or by ranges', async () => {
     await live(N + 2);
     for (const track of ['v180', 'a128']) {
       const segment = await get(`/live/demo/${track}/${N}.m4s`);
@@ -416,7 +416,7 @@ describe('media', () => {
     expect(init.headers['cache-control']).toContain('immutable');
   });
 
-  it('holds the hinted part until it is whole', async () => {
+  it('[R13] holds the hinted part until it is whole', async () => {
     const { v } = await live(N + 2.25);
     const hinted = get(`/live/demo/v180/${N + 2}.1.m4s`);
     await until(() => held() === 1);
@@ -428,15 +428,17 @@ describe('media', () => {
     expect(answer.body).toEqual((await get(`/live/demo/v180/${N + 2}.1.m4s`)).body);
   });
 
-  it('answers 404 for a hinted part that is lost', async () => {
-    const { v } = await live(N + 2.25);
+  it('[R13 H19] answers 404 for a hinted part that is lost', async () => {
+    const { v, a } = await live(N + 2.25);
     const hinted = get(`/live/demo/v180/${N + 2}.1.m4s`);
     await until(() => held() === 1);
     await v.send(video(N + 3, N + 3.25));
+    // No list tells of the hole before all tracks are past it.
+    await a.send(audio(N + 3, N + 3.25));
     expect((await hinted).status).toBe(404);
   });
 
-  it('streams a growing segment chunk by chunk, the next one from its first byte', async () => {
+  it('[M18] streams a growing segment chunk by chunk, the next one from its first byte', async () => {
     const { v } = await live(N + 2.25);
     const growing = stream(`/live/demo/v180/${N + 2}.m4s`);
     const next = stream(`/live/demo/v180/${N + 3}.m4s`);
@@ -455,7 +457,7 @@ describe('media', () => {
     expect((await get(`/live/demo/v180/${N + 5}.m4s`)).status).toBe(404);
   });
 
-  it('breaks off a growing segment that stops growing, rather than end it', async () => {
+  it('[T11] breaks off a growing segment that stops growing, rather than end it', async () => {
     await live(N + 2.25);
     const growing = stream(`/live/demo/v180/${N + 2}.m4s`);
     await until(() => growing.bytes().length > 0);
@@ -504,7 +506,7 @@ describe('media', () => {
 });
 
 describe('everything else', () => {
-  it('gives the time of the broadcast', async () => {
+  it('[M06] gives the time of the broadcast', async () => {
     nowMs = Date.UTC(2026, 10, 20, 19, 0, 0, 123);
     const answer = await get('/time?anything');
     expect(text(answer)).toBe('2026-11-20T19:00:00.123Z');
