@@ -25,7 +25,7 @@ import {
 import { freePorts, type GatewayProcess, startGatewayProcess } from '../support/gatewayProcess.ts';
 import { getHttp2, makeCertificate } from '../support/http2.ts';
 import { until } from '../support/until.ts';
-import { untilPlaying, watchStats } from '../support/watchPage.ts';
+import { untilPlaying, type WatchStats, watchStats } from '../support/watchPage.ts';
 
 const run = promisify(execFile);
 const LIVE_MS = 40_000;
@@ -270,17 +270,18 @@ it('is rewound past the live window and brought back, in both players', async ()
     const before = await watchStats(page);
     // Before the gateway was killed: what comes next is on disk, then a gap.
     await page.evaluate('window.grandstand.seekBack(35)');
-    const back = await until(`${player} plays 35 s ago`, 30_000, async () => {
-      const now = await watchStats(page);
-      const behindMs = (now.latencyMs ?? 0) - (before.latencyMs ?? 0);
-      return behindMs > 28_000 && now.currentTimeUnixMs > 0 ? now : undefined;
+    const back = await untilPage(page, `${player} plays 35 s ago`, (now) => {
+      return (now.latencyMs ?? 0) - (before.latencyMs ?? 0) > 28_000 && now.bufferS > 0;
     });
-    await until(`${player} moves there`, 30_000, async () => {
-      return (await watchStats(page)).currentTimeUnixMs > back.currentTimeUnixMs + 1500;
+    await untilPage(page, `${player} moves there`, (now) => {
+      return now.currentTimeUnixMs > back.currentTimeUnixMs + 1500;
     });
     await page.evaluate('window.grandstand.goLive()');
-    await until(`${player} is live again`, 30_000, async () => {
-      return ((await watchStats(page)).latencyMs ?? Infinity) < 8000;
+    const again = await untilPage(page, `${player} is live again`, (now) => {
+      return (now.latencyMs ?? Infinity) < 8000 && now.bufferS > 0;
+    });
+    await untilPage(page, `${player} moves on there`, (now) => {
+      return now.currentTimeUnixMs > again.currentTimeUnixMs + 1500;
     });
   };
   await Promise.all([...pages].map(rewind));
@@ -326,9 +327,7 @@ it('[U06 R08 H13 M17] ends: ENDLIST in every playlist, static MPDs, directives i
     }
   }
   for (const [player, page] of pages) {
-    await until(`${player} is at the end`, 30_000, () =>
-      page.evaluate<boolean>(`document.querySelector('video').ended`),
-    );
+    await untilPage(page, `${player} is at the end`, ({ hasEnded }) => hasEnded === true);
     await page.close();
   }
 });
@@ -360,3 +359,18 @@ it('stays as a recording that is read from its first to its last frame', async (
   );
   expect(stdout.split('\n').filter((line) => /^0,/.test(line)).length).toBeGreaterThan(300);
 });
+
+/** Waits until the page's measurements satisfy; tells them where they never do. */
+async function untilPage(
+  page: Page,
+  what: string,
+  holds: (stats: WatchStats) => boolean,
+): Promise<WatchStats> {
+  let last: WatchStats | undefined;
+  return until(what, 30_000, async () => {
+    last = await watchStats(page);
+    return holds(last) ? last : undefined;
+  }).catch((error: unknown) => {
+    throw new Error(`${what}: never, but ${JSON.stringify(last)}`, { cause: error });
+  });
+}
