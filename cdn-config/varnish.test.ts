@@ -54,14 +54,14 @@ test('golden: an edge before an origin that holds up to 6 s', () => {
       set beresp.status = 503;
       set beresp.http.Retry-After = "1";
       set beresp.http.Access-Control-Allow-Origin = "*";
-      set beresp.http.Access-Control-Expose-Headers = "Age, Date, Content-Length, Content-Range";
+      set beresp.http.Access-Control-Expose-Headers = "Age, Date, Content-Length, Content-Range, CMSD-Static, CMSD-Dynamic";
       set beresp.ttl = 1s;
       return (deliver);
     }
 
     sub vcl_synth {
       set resp.http.Access-Control-Allow-Origin = "*";
-      set resp.http.Access-Control-Expose-Headers = "Age, Date, Content-Length, Content-Range";
+      set resp.http.Access-Control-Expose-Headers = "Age, Date, Content-Length, Content-Range, CMSD-Static, CMSD-Dynamic";
       set resp.http.Access-Control-Allow-Methods = "GET, HEAD, OPTIONS";
       set resp.http.Access-Control-Allow-Headers = "Range, If-None-Match, If-Modified-Since, CMCD-Request, CMCD-Object, CMCD-Status, CMCD-Session";
       set resp.http.Access-Control-Max-Age = "86400";

@@ -45,6 +45,13 @@ const TEST_TOOLS = [
     arch: 'libxml2',
     brew: 'libxml2',
   },
+  {
+    command: 'openssl',
+    debian: 'openssl',
+    fedora: 'openssl',
+    arch: 'openssl',
+    brew: 'openssl',
+  },
   { command: 'curl', debian: 'curl', fedora: 'curl', arch: 'curl', brew: 'curl' },
 ];
 

@@ -22,6 +22,7 @@ describe('setup', () => {
       'redis-server',
       'chromium',
       'xmllint',
+      'openssl',
       'curl',
     ]);
   });
@@ -42,7 +43,7 @@ describe('setup', () => {
 
   it('keeps casks apart from formulae', () => {
     expect(command(tools('test'), 'darwin', () => undefined)).toBe(
-      'brew install ffmpeg redis libxml2 curl && brew install --cask chromium',
+      'brew install ffmpeg redis libxml2 openssl curl && brew install --cask chromium',
     );
   });
 
