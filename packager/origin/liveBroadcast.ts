@@ -66,6 +66,8 @@ export class LiveBroadcast {
   #version = 0;
   #firstMsn = 0;
   #isEnded = false;
+  /** Somebody was told of this session: its tracks are known. */
+  #isShown = false;
 
   constructor(
     broadcast: Broadcast,
@@ -212,12 +214,8 @@ export class LiveBroadcast {
 
   /** What players are told; undefined until there is something for them to play. */
   presentation(view: View = 'live'): Presentation | undefined {
-    const built = this.#built.get(view);
-    if (built !== undefined && built.version === this.#version) {
-      return built.value;
-    }
-    const value = present({ ...this.#source(), view });
-    this.#built.set(view, { version: this.#version, value });
+    const value = this.#build(view);
+    this.#isShown ||= value !== undefined;
     return value;
   }
 
@@ -243,8 +241,8 @@ export class LiveBroadcast {
     }
     this.#isEnded = true;
     this.#announceAll();
-    const presentation = this.presentation('dvr');
-    this.presentation('live');
+    const presentation = this.#build('dvr');
+    this.#build('live');
     if (presentation !== undefined) {
       this.#options.archive?.end(this.broadcast.id, presentation);
     }
@@ -264,12 +262,23 @@ export class LiveBroadcast {
     this.#joining.clear();
     this.#onEra.clear();
     this.#isEnded = false;
+    this.#isShown = false;
     this.#version += 1;
   }
 
   /** What the control plane is told. */
   status(nowMs: UnixMs): OriginStatus {
     return statusOf(this.#source(), nowMs);
+  }
+
+  #build(view: View): Presentation | undefined {
+    const built = this.#built.get(view);
+    if (built !== undefined && built.version === this.#version) {
+      return built.value;
+    }
+    const value = present({ ...this.#source(), view });
+    this.#built.set(view, { version: this.#version, value });
+    return value;
   }
 
   #source(): Omit<PresentationSource, 'view'> {
@@ -338,7 +347,7 @@ export class LiveBroadcast {
     const track = this.#newTrack(name, header);
     const others = [...this.#tracks.values()];
     const listed = others.flatMap((other) => other.ring.newest?.msn ?? []);
-    if (this.presentation() !== undefined) {
+    if (this.#isShown) {
       // AdaptationSets of a Period never change (delivery.md M03): it is shown from the next era on.
       this.#joining.set(name, this.#eras.newest.era + 1);
       publisher.fromMsn = this.#openEra(track, publisher, (firstMsn) => {
@@ -411,8 +420,8 @@ export class LiveBroadcast {
     if (!this.#sisters.endsHole(resumedMs)) {
       return Infinity;
     }
-    this.presentation('live');
-    this.presentation('dvr');
+    this.#build('live');
+    this.#build('dvr');
     return resumedMs;
   }
 
