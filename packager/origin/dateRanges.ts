@@ -34,10 +34,14 @@ export class DateRanges {
     if (this.#usedIds.has(range.id)) {
       throw new GatewayError('bad_request', 'date range: its ID was used', { subject: range.id });
     }
-    if (this.#ranges.length >= MAX_RANGES || this.#usedIds.size >= MAX_IDS) {
+    if (this.#ranges.length >= MAX_RANGES) {
       throw new GatewayError('too_busy', `${MAX_RANGES} date ranges are listed already`);
     }
     this.#usedIds.add(range.id);
+    const [oldestId] = this.#usedIds;
+    if (this.#usedIds.size > MAX_IDS && oldestId !== undefined) {
+      this.#usedIds.delete(oldestId);
+    }
     this.#ranges = [...this.#ranges, range].sort((a, b) => a.startMs - b.startMs);
     return true;
   }

@@ -225,6 +225,9 @@ export class LiveBroadcast {
    * @throws GatewayError `bad_request` (not a valid range, or its id was used), `too_busy`
    */
   addDateRange(range: DateRange): void {
+    const { dvrWindowMs = 0, nowMs } = this.#options;
+    const windowMs = this.#depth.ringSegments * this.broadcast.grid.segmentMs;
+    this.#dateRanges.forgetBefore((nowMs?.() ?? 0) - Math.max(dvrWindowMs, windowMs));
     if (this.#dateRanges.add(range)) {
       this.#announceAll();
     }

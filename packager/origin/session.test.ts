@@ -1,5 +1,5 @@
 /** A broadcast over time: restart, end, another session, holes, late tracks, date ranges, bandwidth. */
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { unixMs } from '../../infra/kernel/time.ts';
 import { AUDIO_HEADER, VIDEO_HEADER } from '../cmaf/fixtures.ts';
 import { concatBytes } from '../cmaf/index.ts';
@@ -19,10 +19,11 @@ import type { Publisher } from './turns.ts';
 const DEPTH = { windowSegments: 6, ringSegments: 8 };
 const OTHER_HEADER = VIDEO_HEADER.map((byte, index) => (index === 15 ? 1 : byte));
 const AT = (N + 100) * 2000;
+let clockMs = AT;
 
 function broadcast(options: LiveBroadcastOptions = {}): LiveBroadcast {
   return new LiveBroadcast(BROADCAST, DEPTH, () => undefined, {
-    nowMs: () => unixMs(AT),
+    nowMs: () => unixMs(clockMs),
     ...options,
   });
 }
@@ -279,6 +280,25 @@ describe('sister tracks', () => {
 });
 
 describe('date ranges', () => {
+  beforeEach(() => {
+    clockMs = N * 2000;
+  });
+  afterEach(() => {
+    clockMs = AT;
+  });
+
+  it('are bounded: past the cap one is refused, until old ones have left the window', () => {
+    const { live } = started();
+    for (let index = 0; index < 256; index += 1) {
+      live.addDateRange({ ...range, id: `r${index}` });
+    }
+    expect(() => {
+      live.addDateRange({ ...range, id: 'more' });
+    }).toThrow(expect.objectContaining({ code: 'too_busy' }));
+    clockMs += 20_000;
+    live.addDateRange({ ...range, id: 'more', endMs: clockMs });
+  });
+
   const range = { id: 'ad-1', startMs: N * 2000, endMs: N * 2000 + 3000 };
 
   it('[H20] are listed while they map to a listed segment, the same for all tracks', () => {
