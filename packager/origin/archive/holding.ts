@@ -33,9 +33,11 @@ export class Holding {
     this.home = home;
     this.#lane = lane;
     this.#sessions = sessions;
-    const eras = new Map(
-      sessions.flatMap((session) => session.eras.map(({ era, firstMsn }) => [era, firstMsn])),
-    );
+    // The first era of a broadcast is told by nobody: it begins with the timeline (eras.ts).
+    const eras = new Map<number, number>([[0, 0]]);
+    for (const { era, firstMsn } of sessions.flatMap((session) => session.eras)) {
+      eras.set(era, firstMsn);
+    }
     this.#eras = Array.from(eras, ([era, firstMsn]) => ({ era, firstMsn })).sort(
       (a, b) => a.era - b.era,
     );
@@ -123,12 +125,7 @@ export class Holding {
 
   /** Whether any session has a header of that name. */
   hasHeader(track: string, uri: string): boolean {
-    return (
-      this.headerBytes(track, uri) !== undefined ||
-      this.#sessions.some(({ tracks }) =>
-        [...(tracks.get(track)?.headers.values() ?? [])].includes(uri),
-      )
-    );
+    return this.headerBytes(track, uri) !== undefined || this.#isHeaderOfSession(track, uri);
   }
 
   headerBytes(track: string, uri: string): Uint8Array | undefined {
@@ -193,9 +190,15 @@ export class Holding {
     });
   }
 
+  #isHeaderOfSession(track: string, uri: string): boolean {
+    return this.#sessions.some(({ tracks }) =>
+      [...(tracks.get(track)?.headers.values() ?? [])].includes(uri),
+    );
+  }
+
   async #removeHeaders(fileSystem: FileSystem, name: string, track: SessionTrack): Promise<void> {
     for (const uri of new Set(track.headers.values())) {
-      if (!this.hasHeader(name, uri)) {
+      if (!this.#isHeaderOfSession(name, uri)) {
         await fileSystem.remove(join(this.home, name, uri));
       }
     }

@@ -146,11 +146,15 @@ function apply(fold: Fold, line: JournalLine): void {
       fold.open = fold.open?.msn === line.msn ? undefined : fold.open;
       break;
     case 'floor':
-      for (const msn of fold.closed.keys()) {
-        if (msn < line.msn) {
-          fold.closed.delete(msn);
-        }
-      }
+      dropBefore(fold.closed, line.msn);
+  }
+}
+
+function dropBefore(closed: Map<number, SegmentRecord>, floor: number): void {
+  for (const msn of closed.keys()) {
+    if (msn < floor) {
+      closed.delete(msn);
+    }
   }
 }
 

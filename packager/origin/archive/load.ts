@@ -218,7 +218,7 @@ function allEras(session: Session): Session['eras'] {
   for (const { index, found } of session.tracks.values()) {
     for (const { era, msn } of [...index.records, ...(found === undefined ? [] : [found.record])]) {
       if (!eras.has(era)) {
-        eras.set(era, msn);
+        eras.set(era, era === 0 ? 0 : msn);
       }
     }
   }

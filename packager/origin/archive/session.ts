@@ -3,6 +3,7 @@
  * is as a recording. Owns no file: writers tell it what they lost.
  */
 import type { Grid } from '../../../infra/kernel/grid.ts';
+import { ticks, unixMsFromTicks } from '../../../infra/kernel/time.ts';
 import type { Presentation, SegmentEntry } from '../../playlists/model.ts';
 import type { EraRecord, RecordingSummary, SegmentRecord } from '../storage.ts';
 import type { SessionEnd } from './sessionFile.ts';
@@ -126,16 +127,16 @@ export class Session {
 
   /** As a recording; undefined before its end. */
   summary(retentionMs: number): RecordingSummary | undefined {
-    const { oldestMsn, newestMsn } = this;
-    if (this.end === undefined || oldestMsn === undefined || newestMsn === undefined) {
+    const { end, oldestMsn, newestMsn } = this;
+    if (end === undefined || oldestMsn === undefined || newestMsn === undefined) {
       return undefined;
     }
     return {
       id: this.id,
       fromMs: this.msOf(oldestMsn),
-      toMs: this.msOf(newestMsn + 1),
+      toMs: this.#endMs(end) ?? this.msOf(newestMsn + 1),
       bytes: this.bytes,
-      expiresMs: this.end.endedMs + retentionMs,
+      expiresMs: end.endedMs + retentionMs,
     };
   }
 
@@ -166,6 +167,17 @@ export class Session {
       dateRanges: end.dateRanges,
     };
     return this.#presentation;
+  }
+
+  /** The last segment of a session that was ended may be short. */
+  #endMs(end: SessionEnd): number | undefined {
+    const ends = end.tracks.flatMap(({ track: { name, timescale } }) => {
+      const newest = this.tracks.get(name)?.index.newest;
+      return newest === undefined
+        ? []
+        : unixMsFromTicks(ticks(newest.start + newest.duration), timescale);
+    });
+    return ends.length === 0 ? undefined : Math.max(...ends);
   }
 
   get #indexes(): TrackIndex[] {
