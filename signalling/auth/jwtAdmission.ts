@@ -123,7 +123,7 @@ export function createJwtAdmission(deps: JwtDeps, rules: JwtRules): Admission {
   }
 
   async function revocationOf({ jti }: JWTPayload): Promise<RefusalCode | undefined> {
-    if (jti === undefined || deps.revoked === undefined) {
+    if (typeof jti !== 'string' || deps.revoked === undefined) {
       return undefined;
     }
     try {

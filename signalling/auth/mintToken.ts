@@ -44,16 +44,20 @@ export async function mintToken(order: TokenOrder): Promise<MintedToken> {
   if (!(ttlMs >= 1000 && ttlMs <= MAX_TTL_MS)) {
     throw new GatewayError('bad_request', `a token is good for 1s to 366d (got ${ttlMs} ms)`);
   }
-  const names = [order.subject ?? 'x', ...(streamers ?? [])];
-  if (names.length > 257 || names.some((name) => name === '' || name.length > 256)) {
-    throw new GatewayError('bad_request', 'a token holds 256 names of 1 to 256 characters');
-  }
   const jti = randomUUID();
+  const subject = order.subject ?? `${role}-${jti.slice(0, 8)}`;
+  const names = [subject, ...(streamers ?? [])];
+  if (names.length > 257 || names.some((name) => name === '' || name.length > 256)) {
+    throw new GatewayError(
+      'bad_request',
+      'a token is for at most 256 streamers; each of its names has 1 to 256 characters',
+    );
+  }
   const issuedAt = Math.floor(nowMs / 1000);
   const expires = issuedAt + Math.floor(ttlMs / 1000);
   const token = await new SignJWT({ role, ...(streamers === undefined ? {} : { streamers }) })
     .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
-    .setSubject(order.subject ?? `${role}-${jti.slice(0, 8)}`)
+    .setSubject(subject)
     .setIssuer(OWN_NAME)
     .setAudience(OWN_NAME)
     .setJti(jti)

@@ -47,7 +47,9 @@ export class AddressList {
 /** The parts of `10.0.0.0/8` or `::1`; undefined for any other text. */
 export function parseRange(
   text: string,
-): { readonly address: string; readonly bits: number; readonly family: 'ipv4' | 'ipv6' } | undefined {
+):
+  | { readonly address: string; readonly bits: number; readonly family: 'ipv4' | 'ipv6' }
+  | undefined {
   const match = /^([^/%]+)(?:\/(\d{1,3}))?$/.exec(text);
   const address = match?.[1] ?? '';
   const family = isIPv4(address) ? 'ipv4' : isIPv6(address) ? 'ipv6' : undefined;
