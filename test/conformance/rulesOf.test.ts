@@ -18,7 +18,7 @@ test('a table stands where each rule has a test or a reason', () => {
   const titles = applicable.map((id) => `[${id}] holds`);
   const { markdown, faults } = reportRules(new Map([['a.test.ts', titles]]));
   expect(faults).toEqual([]);
-  expect(markdown).toContain('`a.test.ts`: \\[H13\\] holds |');
+  expect(markdown).toContain('`a.test.ts`: holds |');
   expect(markdown).toContain('not applicable, because media is not encrypted');
 });
 

@@ -37,7 +37,10 @@ export function reportRules(proven: ProvenFiles): RuleReport {
   for (const [file, titles] of [...proven].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     for (const title of [...new Set(titles)].toSorted()) {
       for (const id of ruleIdsOf(title)) {
-        tests.set(id, [...(tests.get(id) ?? []), `\`${file}\`: ${plain(title)}`]);
+        tests.set(id, [
+          ...(tests.get(id) ?? []),
+          `\`${file}\`: ${plain(title.replace(/^\[[^\]]*\] /, ''))}`,
+        ]);
       }
     }
   }
@@ -61,7 +64,9 @@ export function reportRules(proven: ProvenFiles): RuleReport {
   const head =
     '# Delivery rules and the tests that prove them\n\n' +
     'Made by `npm run rules` from the results of the last test runs; never edited by hand.';
-  return { markdown: `${[head, ...sections].join('\n\n')}\n`, faults };
+  // Columns as wide as their longest cell would make every new title a change of the whole file.
+  const [start, end] = ['<!-- prettier-ignore-start -->', '<!-- prettier-ignore-end -->'];
+  return { markdown: `${[head, start, ...sections, end].join('\n\n')}\n`, faults };
 }
 
 function faultOf(id: string, isTested: boolean): string[] {
