@@ -5,13 +5,8 @@
 import { createHash } from 'node:crypto';
 import type { ResourceKind } from '../../infra/kernel/cachePolicy.ts';
 import { headersOf } from './headers.ts';
-import {
-  partChunks,
-  type StoredPart,
-  type StoredSegment,
-  type TrackHeader,
-  wholeSegment,
-} from './segmentRing.ts';
+import { partChunks, type StoredPart, type StoredSegment, wholeSegment } from './segmentRing.ts';
+import type { TrackHeader } from './trackHeader.ts';
 
 /** Bytes that will never change. */
 export class Body {

@@ -21,7 +21,7 @@ import {
   statusOf,
   type View,
 } from './presentation.ts';
-import type { TrackHeader } from './segmentRing.ts';
+import type { TrackHeader } from './trackHeader.ts';
 import type { Archive, EraRecord, RestoredBroadcast } from './storage.ts';
 import { trackHeader } from './trackHeader.ts';
 import { Sisters } from './sisters.ts';

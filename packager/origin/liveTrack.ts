@@ -11,7 +11,8 @@ import type { SegmentClaims } from './claims.ts';
 import { type CutEvent, Cutter } from './cutter.ts';
 import type { PublisherIdentity } from './follow.ts';
 import { restoreTrack } from './restore.ts';
-import { segmentRecord, SegmentRing, type StoredSegment, type TrackHeader } from './segmentRing.ts';
+import { segmentRecord, SegmentRing, type StoredSegment } from './segmentRing.ts';
+import type { TrackHeader } from './trackHeader.ts';
 import type { Archive, RestoredTrack } from './storage.ts';
 import { type Publisher, Turns } from './turns.ts';
 

@@ -13,7 +13,8 @@ import type {
   TrackWindow,
 } from '../playlists/model.ts';
 import type { LiveTrack } from './liveTrack.ts';
-import { segmentEntry, type StoredSegment, type TrackHeader } from './segmentRing.ts';
+import { segmentEntry, type StoredSegment } from './segmentRing.ts';
+import type { TrackHeader } from './trackHeader.ts';
 import type { Archive, EraRecord } from './storage.ts';
 
 /** How much is listed and kept, in segments. */

@@ -8,7 +8,8 @@ import { ticks } from '../../infra/kernel/time.ts';
 import { BoxSplitter, parseFragment, type Sample, type TrackInit } from '../cmaf/index.ts';
 import type { CutEvent, Cutter } from './cutter.ts';
 import type { PublisherIdentity } from './follow.ts';
-import type { SegmentRing, TrackHeader } from './segmentRing.ts';
+import type { SegmentRing } from './segmentRing.ts';
+import type { TrackHeader } from './trackHeader.ts';
 import type { PartRecord, RestoredSegment, RestoredTrack, SegmentRecord } from './storage.ts';
 
 /** What a restore is done with. */

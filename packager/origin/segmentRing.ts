@@ -4,20 +4,13 @@
  */
 import type { Ticks } from '../../infra/kernel/time.ts';
 import { ticks } from '../../infra/kernel/time.ts';
-import { BoxSplitter, chunk, concatBytes, parseFragment, type TrackInit } from '../cmaf/index.ts';
+import { BoxSplitter, chunk, concatBytes, parseFragment } from '../cmaf/index.ts';
 import type { ByteRange, PartEntry, SegmentEntry } from '../playlists/model.ts';
 import type { CutEvent } from './cutter.ts';
 import { fillerSegment } from './filler.ts';
 import type { PublisherIdentity } from './follow.ts';
 import type { RestoredSegment, SegmentRecord } from './storage.ts';
-
-/** The header of a track and the name that its hash gives it. */
-export type TrackHeader = {
-  /** `init-{hash}.mp4` */
-  readonly uri: string;
-  readonly bytes: Uint8Array;
-  readonly init: TrackInit;
-};
+import type { TrackHeader } from './trackHeader.ts';
 
 /** A part, and which chunks of its segment it is. */
 export type StoredPart = PartEntry & {

@@ -11,7 +11,8 @@ import type { Presentation, TrackWindow } from '../playlists/model.ts';
 import { BROADCAST } from './fixtures.ts';
 import { createMediaHandler } from './mediaHandler.ts';
 import { Renderings } from './renderings.ts';
-import { segmentEntry, type StoredSegment, type TrackHeader } from './segmentRing.ts';
+import { segmentEntry, type StoredSegment } from './segmentRing.ts';
+import type { TrackHeader } from './trackHeader.ts';
 import { type MediaDeps, roomKey, type ServedBroadcast, type ServedTrack } from './show.ts';
 import { WaitingRoom } from './waitingRoom.ts';
 

@@ -6,7 +6,7 @@ import { concatBytes } from '../cmaf/index.ts';
 import { lastPartOf, type Presentation } from '../playlists/model.ts';
 import { audio, BROADCAST, FIRST_MSN as N, video } from './fixtures.ts';
 import { LiveBroadcast, type LiveBroadcastOptions } from './liveBroadcast.ts';
-import type { TrackHeader } from './segmentRing.ts';
+import type { TrackHeader } from './trackHeader.ts';
 import {
   type Archive,
   noArchive,

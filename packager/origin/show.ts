@@ -8,7 +8,8 @@ import type { Presentation } from '../playlists/model.ts';
 import type { ArchivedBodies } from './archivedBodies.ts';
 import type { HeaderBodies, RingBodies } from './bodies.ts';
 import type { Renderings } from './renderings.ts';
-import type { SegmentRing, TrackHeader } from './segmentRing.ts';
+import type { SegmentRing } from './segmentRing.ts';
+import type { TrackHeader } from './trackHeader.ts';
 import type { Archive } from './storage.ts';
 import type { WaitingRoom } from './waitingRoom.ts';
 

@@ -6,7 +6,7 @@ import type { Closeable } from '../../infra/kernel/lifecycle.ts';
 import type { Broadcast, OriginStatus } from '../../infra/kernel/wire.ts';
 import type { Presentation, SegmentEntry } from '../playlists/model.ts';
 import type { PublisherIdentity } from './follow.ts';
-import type { TrackHeader } from './segmentRing.ts';
+import type { TrackHeader } from './trackHeader.ts';
 
 /** A part and how many bytes of its segment it is. */
 export type PartRecord = SegmentEntry['parts'][number] & { readonly bytes: number };

@@ -2,8 +2,15 @@
 import { createHash } from 'node:crypto';
 import { GatewayError } from '../../infra/kernel/errors.ts';
 import { type Grid, gridTicks } from '../../infra/kernel/grid.ts';
-import { parseInit } from '../cmaf/index.ts';
-import type { TrackHeader } from './segmentRing.ts';
+import { parseInit, type TrackInit } from '../cmaf/index.ts';
+
+/** The header of a track and the name that its hash gives it. */
+export type TrackHeader = {
+  /** `init-{hash}.mp4` */
+  readonly uri: string;
+  readonly bytes: Uint8Array;
+  readonly init: TrackInit;
+};
 
 /**
  * @throws GatewayError `bad_init`: not a header, of another kind of track, or of a timescale that the

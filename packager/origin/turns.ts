@@ -8,7 +8,7 @@ import type { Sample } from '../cmaf/index.ts';
 import type { SegmentClaims } from './claims.ts';
 import type { Cutter } from './cutter.ts';
 import { Fences, type PublisherIdentity, relationTo } from './follow.ts';
-import type { TrackHeader } from './segmentRing.ts';
+import type { TrackHeader } from './trackHeader.ts';
 
 /** One connection that publishes a track. */
 export type Publisher = PublisherIdentity & {

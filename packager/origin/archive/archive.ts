@@ -11,7 +11,7 @@ import type { Logger } from '../../../infra/kernel/logger.ts';
 import type { Metrics } from '../../../infra/kernel/metrics.ts';
 import type { Broadcast } from '../../../infra/kernel/wire.ts';
 import type { Presentation } from '../../playlists/model.ts';
-import type { TrackHeader } from '../segmentRing.ts';
+import type { TrackHeader } from '../trackHeader.ts';
 import type {
   Archive,
   EraRecord,

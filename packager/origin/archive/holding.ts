@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Grid } from '../../../infra/kernel/grid.ts';
-import type { TrackHeader } from '../segmentRing.ts';
+import type { TrackHeader } from '../trackHeader.ts';
 import type { EraRecord, SegmentRecord } from '../storage.ts';
 import type { FileSystem } from './fileSystem.ts';
 import type { Lane } from './lanes.ts';

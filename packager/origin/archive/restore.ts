@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { errorText } from '../../../infra/kernel/errors.ts';
 import type { Logger } from '../../../infra/kernel/logger.ts';
 import { parseInit, type TrackInit } from '../../cmaf/index.ts';
-import type { TrackHeader } from '../segmentRing.ts';
+import type { TrackHeader } from '../trackHeader.ts';
 import type { RestoredSegment, RestoredTrack, SegmentRecord } from '../storage.ts';
 import type { FileSystem } from './fileSystem.ts';
 import type { Session, SessionTrack } from './session.ts';

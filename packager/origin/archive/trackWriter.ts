@@ -6,7 +6,7 @@
 import { join } from 'node:path';
 import type { UnixMs } from '../../../infra/kernel/time.ts';
 import { concatBytes } from '../../cmaf/index.ts';
-import type { TrackHeader } from '../segmentRing.ts';
+import type { TrackHeader } from '../trackHeader.ts';
 import type { SegmentRecord } from '../storage.ts';
 import { errorCode, type FileSystem, type GrowingFile } from './fileSystem.ts';
 import type { Health } from './health.ts';
