@@ -3,9 +3,10 @@ import { z } from 'zod';
 import { ingestConfigSchema } from '../../ingest/index.ts';
 import { originConfigSchema } from '../../packager/origin/index.ts';
 import { workerConfigSchema } from '../../packager/worker/index.ts';
-import { signallingConfigSchema } from '../../signalling/index.ts';
+import { admissionConfigSchema, fullSignallingConfigSchema } from '../../signalling/index.ts';
 import { httpLimitsSchema } from './http/limits.ts';
 import { gridSchema } from '../kernel/grid.ts';
+import { Secret } from '../kernel/secret.ts';
 import { DEFAULT_LADDER, ladderSchema } from '../kernel/wire.ts';
 
 const listenSchema = z
@@ -22,6 +23,23 @@ const listenSchema = z
 
 /** Where a listener listens. */
 export type Listen = z.output<typeof listenSchema>;
+
+/** Text that faults, logs and the API never show: `loadConfig` wraps it before it is parsed. */
+const secretSchema = (check: (text: string) => boolean, message: string) =>
+  z
+    .union([z.string(), z.instanceof(Secret)])
+    .transform((secret) => (typeof secret === 'string' ? new Secret(secret) : secret))
+    .refine((secret) => check(secret.reveal()), message);
+
+/** Keys whose value is a secret. */
+export const SECRET_PATHS = [
+  ['internal', 'token'],
+  ['redis', 'url'],
+  ['signalling', 'turn', 'secret'],
+  ['admission', 'jwt', 'secret'],
+] as const;
+
+const MIN_TOKEN_LENGTH = 16;
 
 /** Everything that can be configured; `grandstand.sample.yaml` is the manual. */
 export const gatewayConfigSchema = z.strictObject({
@@ -96,9 +114,10 @@ export const gatewayConfigSchema = z.strictObject({
         .describe(
           'Feed, publishing and metrics between roles (HOST:PORT); never route it to viewers.',
         ),
-      token: z
-        .string()
-        .min(16)
+      token: secretSchema(
+        (text) => text.length >= MIN_TOKEN_LENGTH,
+        `must have at least ${MIN_TOKEN_LENGTH} characters`,
+      )
         .optional()
         .describe(
           'Bearer token of the internal listener and of changes; {dataDir}/internal.token where unset.',
@@ -107,8 +126,10 @@ export const gatewayConfigSchema = z.strictObject({
     .prefault({}),
   redis: z
     .strictObject({
-      url: z
-        .url({ protocol: /^rediss?$/ })
+      url: secretSchema(
+        (text) => z.url({ protocol: /^rediss?$/ }).safeParse(text).success,
+        'must be a redis:// or rediss:// URL',
+      )
         .optional()
         .describe('Redis of a cluster; a private redis-server is started where unset.'),
     })
@@ -123,7 +144,8 @@ export const gatewayConfigSchema = z.strictObject({
         .describe('Segment, part and chunk durations and frame rate of new broadcasts.'),
     })
     .prefault({}),
-  signalling: signallingConfigSchema.prefault({}),
+  signalling: fullSignallingConfigSchema.prefault({}),
+  admission: admissionConfigSchema.prefault({}),
   ingest: ingestConfigSchema.prefault({}),
   worker: workerConfigSchema.prefault({}),
   origin: originConfigSchema.prefault({}),

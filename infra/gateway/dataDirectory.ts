@@ -34,11 +34,14 @@ export async function claimDataDirectory(
 }
 
 /**
- * The token of the internal listener, kept in `internal.token` (readable by its owner only): what
- * publishes from outside, or changes broadcasts, goes on after a restart.
+ * A random secret kept in a file of the directory that only its owner can read: who publishes from
+ * outside (`internal.token`), or bears a token (`token.secret`), goes on after a restart.
  */
-export async function keptToken(path: string): Promise<Secret> {
-  const file = join(path, 'internal.token');
+export async function keptSecret(
+  path: string,
+  name: 'internal.token' | 'token.secret',
+): Promise<Secret> {
+  const file = join(path, name);
   const kept = await readFile(file, 'utf8').then(
     (text) => text.trim(),
     () => '',

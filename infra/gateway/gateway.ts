@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createIngest } from '../../ingest/index.ts';
 import { createOrigin } from '../../packager/origin/index.ts';
 import { createWorker, type EncoderChoice, probeEncoder } from '../../packager/worker/index.ts';
-import { startSignalling } from '../../signalling/index.ts';
+import { buildAdmission, startSignalling } from '../../signalling/index.ts';
 import { systemBroadcastClock } from '../kernel/broadcastClock.ts';
 import type { GatewayError } from '../kernel/errors.ts';
 import { errorText } from '../kernel/errors.ts';
@@ -15,18 +15,19 @@ import { type Closeable, closeStack, type CloseStack } from '../kernel/lifecycle
 import type { Logger } from '../kernel/logger.ts';
 import { createMetrics } from '../kernel/metrics.ts';
 import { connectStore } from '../kernel/redis.ts';
-import { isAuthorized, Secret } from '../kernel/secret.ts';
+import { isAuthorized } from '../kernel/secret.ts';
 import { ingestJobSchema, transcodeJobSchema } from '../kernel/wire.ts';
 import { redisAgreement } from './agreement.ts';
 import type { GatewayConfig, Listen } from './config.ts';
 import { startController } from './controller.ts';
 import { desiredBroadcasts } from './desired.ts';
-import { claimDataDirectory, keptToken } from './dataDirectory.ts';
+import { claimDataDirectory, keptSecret } from './dataDirectory.ts';
 import { redisDirectory } from './directory.ts';
 import { createApp } from './http/app.ts';
 import { listen } from './http/listen.ts';
 import { openPublicListeners, urlHost } from './publicListeners.ts';
 import { runWhileWanted, wantOf } from './jobWatch.ts';
+import { TOKEN_SECRET_FILE } from './loadConfig.ts';
 import { startLeases } from './leases.ts';
 import { openRedis } from './openRedis.ts';
 import { createViews } from './views.ts';
@@ -79,9 +80,7 @@ async function build(
 
   const dataDirectory = stack.push(await claimDataDirectory(config.dataDir));
   const internalToken =
-    config.internal.token === undefined
-      ? await keptToken(dataDirectory.path)
-      : new Secret(config.internal.token);
+    config.internal.token ?? (await keptSecret(dataDirectory.path, 'internal.token'));
   const redis = await openRedis(config, dataDirectory.path, area('redis'), stack, onFatal);
   const store = stack.push(await connectStore(redis.location, area('redis')));
   const directory = redisDirectory(store);
@@ -99,9 +98,13 @@ async function build(
     createIngest({ ...deps, logger: area('ingest'), internalBaseUrl: internalUrl }, config.ingest),
   );
   const worker = createWorker({ ...deps, logger: area('worker'), encoder }, config.worker);
+  await keptSecret(dataDirectory.path, TOKEN_SECRET_FILE);
+  const admission = stack.push(
+    await buildAdmission(config.admission, { logger: area('admission'), nowMs: () => Date.now() }),
+  );
   const signalling = stack.push(
     await startSignalling(
-      { logger: area('signalling'), metrics, internalToken },
+      { logger: area('signalling'), metrics, internalToken, admission },
       config.signalling,
       stopping.signal,
     ),

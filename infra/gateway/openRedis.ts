@@ -20,10 +20,8 @@ export async function openRedis(
   onFatal: (error: GatewayError) => void,
 ): Promise<{ readonly location: RedisLocation; readonly description: string }> {
   if (config.redis.url !== undefined) {
-    return {
-      location: { kind: 'url', url: config.redis.url },
-      description: new URL(config.redis.url).host,
-    };
+    const url = config.redis.url.reveal();
+    return { location: { kind: 'url', url }, description: new URL(url).host };
   }
   await endOrphan(join(directory, 'redis.pid'));
   const redis = await startPrivateRedis(directory, logger);

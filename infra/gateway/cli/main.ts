@@ -13,6 +13,7 @@ import {
 import { doctor } from './doctor.ts';
 import { runDemo } from './demo.ts';
 import { start } from './start.ts';
+import { splitArguments } from '../wilbur.ts';
 
 const DEFAULT_API = 'http://127.0.0.1:8080';
 
@@ -23,9 +24,14 @@ const program = new Command('grandstand')
 const json = (): Option => new Option('--json', 'machine-readable output').default(false);
 const config = (): Option => new Option('--config <file>', 'YAML configuration file');
 
+const [command = '', ...rest] = process.argv.slice(2);
+/** Only `start` knows Wilbur's names. */
+const { wilbur, ours } =
+  command === 'start' ? splitArguments(rest) : { wilbur: [], ours: [...rest] };
+
 program
   .command('start')
-  .description('run the gateway')
+  .description("run the gateway; Wilbur's command line (--streamer_port …) is understood too")
   .addOption(config())
   .addOption(new Option('--demo', 'also run the demo streamer').default(false))
   .addOption(new Option('--role <role>', 'which role runs here').choices(['all']).default('all'))
@@ -38,6 +44,7 @@ program
         file: options.config,
         isDemo: options.demo,
         isJson: options.json,
+        wilbur,
         flags: {
           ...(options.http === undefined ? {} : { http: { listen: options.http } }),
           ...(options.dataDir === undefined ? {} : { dataDir: options.dataDir }),
@@ -117,7 +124,7 @@ overApi('delete <id>', 'forget one that has ended').action((id: string, options:
 );
 
 try {
-  await program.parseAsync();
+  await program.parseAsync([command, ...ours], { from: 'user' });
 } catch (error) {
   const isExpected = error instanceof GatewayError;
   console.error(isExpected ? `grandstand: ${error.message}` : error);

@@ -15,17 +15,25 @@ export async function start(options: {
   readonly isDemo: boolean;
   readonly isJson: boolean;
   readonly flags: Readonly<Record<string, unknown>>;
+  /** Arguments by Wilbur's names. */
+  readonly wilbur: readonly string[];
 }): Promise<void> {
+  const ignored: unknown[] = [];
   const config = await loadConfig({
     file: options.file,
     environment: process.env,
     flags: options.flags,
+    wilbur: options.wilbur,
+    onIgnored: (setting) => ignored.push(setting),
   });
   const isPretty =
     config.log.format === 'auto'
       ? process.stderr.isTTY && !options.isJson
       : config.log.format === 'pretty';
   const logger = createLogger({ level: config.log.level, format: isPretty ? 'pretty' : 'json' });
+  ignored.forEach((setting) =>
+    logger.warn({ setting }, "a setting of Wilbur's has no effect here"),
+  );
   const { promise: ended, resolve: end } = Promise.withResolvers<string>();
   const stopListening = onStopSignals(end);
   process.on('unhandledRejection', (error) => {
