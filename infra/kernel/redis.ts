@@ -151,24 +151,7 @@ export async function connectStore(
     async remove(key) {
       await client.del(key);
     },
-    async list(prefix) {
-      const keys: string[] = [];
-      let cursor = '0';
-      do {
-        const [next, found] = await client.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', 500);
-        keys.push(...found);
-        cursor = next;
-      } while (cursor !== '0');
-      const values = keys.length === 0 ? [] : await client.mget(keys);
-      const result = new Map<string, string>();
-      keys.forEach((key, index) => {
-        const value = values[index];
-        if (value != null) {
-          result.set(key, value);
-        }
-      });
-      return result;
-    },
+    list: (prefix) => scan(client, prefix),
     async hashGet(hash, field) {
       return (await client.hget(hash, field)) ?? undefined;
     },
@@ -189,6 +172,145 @@ export async function connectStore(
       await Promise.resolve();
     },
   };
+}
+
+/** What replicas of one role share: keys with one atomic write, counters, and channels. */
+export interface SharedStore extends Closeable {
+  /**
+   * Sets `key` to `next` for `ttlMs` where it holds `expected`; undefined stands for no value.
+   *
+   * @returns what it holds afterwards
+   */
+  compareAndSet(
+    key: string,
+    expected: string | undefined,
+    next: string | undefined,
+    ttlMs: number,
+  ): Promise<string | undefined>;
+  get(key: string): Promise<string | undefined>;
+  list(prefix: string): Promise<ReadonlyMap<string, string>>;
+  increment(key: string): Promise<number>;
+  /** To all who listen now, the sender too; at most once. */
+  publish(channel: string, message: string): Promise<void>;
+  /** Resolves when nothing published from now on is missed. The result stops it. */
+  subscribe(channel: string, listener: (message: string) => void): Promise<() => void>;
+}
+
+/** One step on the server: other clients see the key before it or after it. */
+const COMPARE_AND_SET = `
+local held = redis.call('GET', KEYS[1])
+local expected = ARGV[1] == '1' and ARGV[2]
+if held ~= expected then return held end
+if ARGV[3] == '1' then
+  redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5])
+  return ARGV[4]
+end
+redis.call('DEL', KEYS[1])
+return false`;
+/** Published and not yet taken by Redis, in all (bytes, about). */
+const MAX_UNSENT_BYTES = 64 << 20;
+
+/**
+ * Connects a shared store: one connection for commands, one that listens. While Redis is away every
+ * command fails at once, none is kept to be sent later; both connections come back by themselves.
+ *
+ * @throws GatewayError `redis_unavailable`
+ */
+export async function connectSharedStore(
+  location: RedisLocation,
+  logger: Logger,
+): Promise<SharedStore> {
+  const options = {
+    ...redisOptions(location),
+    lazyConnect: true,
+    // What was said before a break is said by then, or never: frames come once, or not at all.
+    autoResendUnfulfilledCommands: false,
+  };
+  const client = new Redis({ ...options, commandTimeout: 2000, enableOfflineQueue: false });
+  const ear = new Redis(options);
+  const listeners = new Map<string, Set<(message: string) => void>>();
+  let unsentBytes = 0;
+  for (const connection of [client, ear]) {
+    connection.on('error', (error: unknown) => {
+      logger.debug({ error: errorText(error) }, 'redis connection of replicas');
+    });
+  }
+  ear.on('message', (channel: string, message: string) => {
+    for (const listener of listeners.get(channel) ?? []) {
+      listener(message);
+    }
+  });
+  try {
+    await Promise.all([client.connect(), ear.connect()]);
+  } catch (error) {
+    client.disconnect();
+    ear.disconnect();
+    throw new GatewayError('redis_unavailable', `Redis does not answer: ${errorText(error)}`, {
+      cause: error,
+    });
+  }
+  return {
+    async compareAndSet(key, expected, next, ttlMs) {
+      const flags = [expected, next].flatMap((value) =>
+        value === undefined ? ['0', ''] : ['1', value],
+      );
+      const ttl = String(Math.max(1, Math.ceil(ttlMs)));
+      const held = await client.eval(COMPARE_AND_SET, 1, key, ...flags, ttl);
+      return typeof held === 'string' ? held : undefined;
+    },
+    async get(key) {
+      return (await client.get(key)) ?? undefined;
+    },
+    list: (prefix) => scan(client, prefix),
+    increment: (key) => client.incr(key),
+    async publish(channel, message) {
+      if (unsentBytes + message.length > MAX_UNSENT_BYTES) {
+        throw new GatewayError('too_busy', 'Redis takes messages more slowly than they come');
+      }
+      unsentBytes += message.length;
+      try {
+        await client.publish(channel, message);
+      } finally {
+        unsentBytes -= message.length;
+      }
+    },
+    async subscribe(channel, listener) {
+      const others = listeners.get(channel) ?? new Set();
+      listeners.set(channel, others.add(listener));
+      await ear.subscribe(channel);
+      return () => {
+        others.delete(listener);
+        if (others.size === 0 && listeners.get(channel) === others) {
+          listeners.delete(channel);
+          ear.unsubscribe(channel).catch(() => undefined);
+        }
+      };
+    },
+    async close() {
+      client.disconnect();
+      ear.disconnect();
+      await Promise.resolve();
+    },
+  };
+}
+
+async function scan(client: Redis, prefix: string): Promise<ReadonlyMap<string, string>> {
+  const keys: string[] = [];
+  let cursor = '0';
+  do {
+    const [next, found] = await client.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', 500);
+    keys.push(...found);
+    cursor = next;
+  } while (cursor !== '0');
+  const values = keys.length === 0 ? [] : await client.mget(keys);
+  const result = new Map<string, string>();
+  keys.forEach((key, index) => {
+    const value = values[index];
+    if (value != null) {
+      result.set(key, value);
+    }
+  });
+  return result;
 }
 
 async function answers(location: RedisLocation): Promise<boolean> {
