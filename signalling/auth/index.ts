@@ -1,7 +1,7 @@
 /** Public names of tokens. */
 export { BEARER_PROTOCOL, TOKEN_COOKIE, findToken, selectSubprotocol } from './findToken.ts';
 export { parseDurationMs } from './duration.ts';
-export { ROLES, type Role, mayComeBy } from './identity.ts';
+export { ROLES, mayComeBy } from './identity.ts';
 export { type Fetch, isTrustworthyUrl } from './issuerDocuments.ts';
 export {
   ISSUER_ALGORITHMS,
@@ -9,5 +9,5 @@ export {
   type TokenSource,
   createJwtAdmission,
 } from './jwtAdmission.ts';
-export { type MintedToken, mintToken } from './mintToken.ts';
+export { mintToken } from './mintToken.ts';
 export { LOOPBACK, parseRange, withStreamerAddresses } from './streamerAddresses.ts';

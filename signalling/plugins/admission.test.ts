@@ -121,6 +121,7 @@ describe('the configuration', () => {
     ['a plugin without an address', { kind: 'grpc' }, /grpc.address: is needed/],
     ['a plugin by URL', { grpc: { address: 'http://x:1' } }, /HOST:PORT/],
     ['certificates without TLS', { grpc: { caFile: '/ca.pem' } }, /needs grpc.tls/],
+    ['TLS to an address', { grpc: { tls: true, address: '10.0.0.1:50051' } }, /must be a name/],
     ['a host as a range', { streamerAddresses: ['studio'] }, /address or CIDR/],
   ])('refuses %s, and does not quote the secret', (_name, layer, message) => {
     const parse = (): unknown => parseConfig(admissionConfigSchema, [layer]);

@@ -145,6 +145,11 @@ export const admissionConfigSchema = z
   .refine(({ grpc }) => grpc.caFile === undefined || grpc.tls, {
     path: ['grpc', 'caFile'],
     message: 'needs grpc.tls',
+  })
+  // grpc-js 1.14 gives Node an address as the TLS server name, which Node 26 refuses (RFC 6066 §3).
+  .refine(({ grpc }) => !grpc.tls || !/^(unix:|\[|[\d.]+:)/i.test(grpc.address ?? ''), {
+    path: ['grpc', 'address'],
+    message: 'must be a name, not an address, for grpc.tls',
   });
 
 /** The parsed configuration of admission. */
