@@ -13,6 +13,7 @@ import type {
   TrackWindow,
 } from '../playlists/model.ts';
 import type { LiveTrack } from './liveTrack.ts';
+import { recordingStartMs } from './archive/sessionFile.ts';
 import { segmentEntry, type StoredSegment } from './segmentRing.ts';
 import type { TrackHeader } from './trackHeader.ts';
 import type { Archive, EraRecord } from './storage.ts';
@@ -73,11 +74,23 @@ export function present(source: PresentationSource): Presentation | undefined {
       .filter(
         (era, index) => era.firstMsn <= newest && (eras[index + 1]?.firstMsn ?? Infinity) > oldest,
       )
-      .filter(({ era }) => !source.hiddenEras.has(era)),
+      .filter(({ era }) => !source.hiddenEras.has(era))
+      .map((era) => (view === 'dvr' ? sinceSession(source, era) : era)),
     ...(view === 'dvr' ? { view } : {}),
     ...(source.isEnded ? { isEnded: true } : {}),
     ...(dateRanges.length === 0 ? {} : { dateRanges }),
   };
+}
+
+/**
+ * The first era begins with the timeline; of what can be rewound to, with the session: a player
+ * that is offered two hours by a broadcast five minutes old asks for what never was.
+ */
+function sinceSession({ archive, broadcast }: PresentationSource, era: EraRecord): EraRecord {
+  const recording = archive?.session(broadcast.id)?.recording;
+  const startMs = recording === undefined ? 0 : recordingStartMs(recording);
+  const firstMsn = Math.floor(startMs / broadcast.grid.segmentMs);
+  return { ...era, firstMsn: Math.max(era.firstMsn, firstMsn) };
 }
 
 /** Closed segments of the ring, oldest first. */

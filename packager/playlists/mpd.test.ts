@@ -132,9 +132,17 @@ test('[M03] an era that a track has not reached is no Period yet', () => {
 });
 
 test('timeShiftBufferDepth is the window that is shown: dvr.mpd differs in nothing else', () => {
-  const presentation = makePresentation({ firstMsn: 1, segments: 1 });
+  const made = makePresentation({ firstMsn: 1, segments: 1 });
+  const presentation = { ...made, eras: [{ era: 0, firstMsn: 0 }] };
   const dvr = renderMpd({ ...presentation, view: 'dvr', windowMs: 7_200_500 });
   expect(dvr.replace('PT7200.5S', 'PT60S')).toBe(renderMpd(presentation));
+});
+
+test('nobody can rewind to before the session: its first era begins there in dvr.mpd', () => {
+  const presentation = { ...makePresentation({ firstMsn: 10, segments: 2 }), view: 'dvr' as const };
+  const dvr = renderMpd({ ...presentation, eras: [{ era: 0, firstMsn: 10 }] });
+  expect(dvr).toContain('<Period id="e0" start="PT20S">');
+  expect(dvr).toContain('startNumber="10" presentationTimeOffset="1800000"');
 });
 
 test('no era, no MPD', () => {

@@ -42,7 +42,7 @@ export function renderMpd(presentation: Presentation): string {
   if (eras.length === 0) {
     throw new RangeError(`broadcast ${broadcastId} has no era to make a Period of`);
   }
-  const starts = eras.map(asPeriodStart);
+  const starts = view === 'dvr' ? eras : eras.map(asPeriodStart);
   if (view === 'vod') {
     return text(recordingMpd(presentation, eras));
   }
@@ -114,7 +114,8 @@ function isComplete(era: number, windows: readonly TrackWindow[]): boolean {
 
 /**
  * Era 0 starts with the timeline, not with its first segment: an origin that starts later, or again,
- * renders the same Period. A later era starts at the segment that the init changed with.
+ * renders the same Period. A later era starts at the segment that the init changed with. What can be
+ * rewound to (view `dvr`) begins where the session did: its eras say so themselves.
  */
 function asPeriodStart({ era, firstMsn }: Era): Era {
   return { era, firstMsn: era === 0 ? 0 : firstMsn };

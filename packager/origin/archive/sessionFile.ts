@@ -148,6 +148,13 @@ export function recordingId(fromMs: number): string {
     .toLowerCase();
 }
 
+/** The instant that `recordingId` named, to the second (Unix ms); 0 where it did not. */
+export function recordingStartMs(id: string): number {
+  const match = /^(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)z$/.exec(id);
+  const [year, month, day, hour, minute, second] = (match?.slice(1) ?? []).map(Number);
+  return year === undefined ? 0 : Date.UTC(year, (month ?? 1) - 1, day, hour, minute, second);
+}
+
 /** Whether `text` has the form of `recordingId`. */
 export function isRecordingId(text: string): boolean {
   return /^\d{8}t\d{6}z$/.test(text);
