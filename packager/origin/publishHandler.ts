@@ -145,7 +145,8 @@ function refuse(
   if (code === undefined) {
     deps.logger.error({ ...fields, error }, 'publish failed');
   } else {
-    deps.logger.warn(fields, 'publish refused');
+    // Overtaken, or at the end of its broadcast: nothing is wrong.
+    deps.logger[code === 'fenced' ? 'info' : 'warn'](fields, 'publish refused');
   }
   if (response.writableEnded || response.destroyed) {
     return;
