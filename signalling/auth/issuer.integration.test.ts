@@ -35,7 +35,7 @@ class Issuer {
     const server = createServer((request, response) => {
       const path = request.url ?? '';
       this.asked.push(path);
-      const { status = 200, body } = this.answer?.(path) ?? { body: this.#document(path) };
+      const { status = 200, body } = this.answer?.(path) ?? { body: this.document(path) };
       const type = { 'content-type': 'application/json', location: '/elsewhere' };
       response.writeHead(status, type).end(body);
     });
@@ -53,7 +53,7 @@ class Issuer {
     }
   }
 
-  #document(path: string): string {
+  document(path: string): string {
     return path.endsWith('/.well-known/openid-configuration')
       ? JSON.stringify({ issuer: this.url, jwks_uri: `${this.url}/certs` })
       : JSON.stringify({ keys: this.keys });
@@ -205,21 +205,25 @@ describe('an issuer', () => {
     ['answers 500', () => ({ status: 500, body: '{}' })],
     ['sends elsewhere', () => ({ status: 302, body: '' })],
     ['speaks no JSON', () => ({ body: '<html>' })],
-    ['is endless', () => ({ body: ' '.repeat(300 * 1024) })],
+    ['is endless', (path) => ({ body: issuer.document(path) + ' '.repeat(300 * 1024) })],
     [
       'is another',
-      () => ({ body: JSON.stringify({ issuer: 'https://x', jwks_uri: 'https://x' }) }),
+      (path) => ({
+        body: issuer.document(path).replace(`"issuer":"${issuer.url}"`, '"issuer":"x"'),
+      }),
     ],
     [
       'has its keys in the clear elsewhere',
-      () => ({ body: JSON.stringify({ issuer: issuer.url, jwks_uri: 'http://192.0.2.1/' }) }),
+      (path) => ({
+        body: issuer
+          .document(path)
+          .replace('"jwks_uri":"http://127.0.0.1', '"jwks_uri":"http://0.0.0.0'),
+      }),
     ],
     [
       'has keys that are none',
       (path) => ({
-        body: path.endsWith('certs')
-          ? '{"keys":[1]}'
-          : JSON.stringify({ issuer: issuer.url, jwks_uri: `${issuer.url}/certs` }),
+        body: path.endsWith('certs') ? '{"keys":[1]}' : issuer.document(path),
       }),
     ],
     [
@@ -227,7 +231,7 @@ describe('an issuer', () => {
       (path) => ({
         body: path.endsWith('certs')
           ? '{"keys":[{"kty":"oct","k":"AAAA"}]}'
-          : JSON.stringify({ issuer: issuer.url, jwks_uri: `${issuer.url}/certs` }),
+          : issuer.document(path),
       }),
     ],
   ])('that %s lets nobody in', async (name, answer) => {

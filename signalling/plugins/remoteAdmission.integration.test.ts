@@ -7,11 +7,12 @@ import {
   type sendUnaryData,
   status,
 } from '@grpc/grpc-js';
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { type Closeable, closeStack } from '../../infra/kernel/lifecycle.ts';
 import type { Logger } from '../../infra/kernel/logger.ts';
@@ -224,32 +225,42 @@ describe('a plugin over gRPC', () => {
     expect(await said(admission)).toMatch(/^503 .*plugin (is away|did not answer)/);
   });
 
-  it('is mute on its connection: a new one is made', async () => {
-    const up = await plugin(allow);
-    const sockets: Socket[] = [];
-    let isMute = true;
-    const wire = createServer((socket) => {
-      sockets.push(socket.on('error', () => undefined));
-      if (!isMute) {
+  it.each(['at once', 'later'])(
+    'goes mute on its connection %s: a new one is made',
+    async (when) => {
+      const up = await plugin(allow);
+      const sockets: Socket[] = [];
+      let isMute = when === 'at once';
+      const wire = createServer((socket) => {
         const onward = connect(up.port, '127.0.0.1');
-        sockets.push(onward.on('error', () => undefined));
-        socket.pipe(onward).pipe(socket);
+        sockets.push(...[socket, onward].map((end) => end.on('error', () => undefined)));
+        if (!isMute) {
+          socket.pipe(onward).pipe(socket);
+        }
+      });
+      await new Promise<void>((resolve) => wire.listen(0, '127.0.0.1', resolve));
+      toClose.push({
+        close: async () => {
+          sockets.forEach((socket) => socket.destroy());
+          await new Promise((resolve) => wire.close(resolve));
+        },
+      });
+      const { port } = wire.address() as AddressInfo;
+      const { admission, log } = await dial(port, { deadlineMs: 100 });
+      if (!isMute) {
+        await log.has('admission plugin is there');
+        expect(await said(admission)).toBe('observer');
+        // Nothing is reset: both ends think that the connection is up.
+        sockets.forEach((socket) => socket.unpipe().resume());
       }
-    });
-    await new Promise<void>((resolve) => wire.listen(0, '127.0.0.1', resolve));
-    toClose.push({
-      close: async () => {
-        sockets.forEach((socket) => socket.destroy());
-        await new Promise((resolve) => wire.close(resolve));
-      },
-    });
-    const { port } = wire.address() as AddressInfo;
-    const { admission, log } = await dial(port, { deadlineMs: 100 });
-    expect(await said(admission)).toMatch(/^503 .*did not answer in time/);
-    isMute = false;
-    await log.has('admission plugin is there');
-    expect(await said(admission)).toBe('observer');
-  });
+      expect(await said(admission)).toMatch(/^503 .*did not answer in time/);
+      await log.has('is not there');
+      const since = log.lines.length;
+      isMute = false;
+      await log.has('admission plugin is there', since);
+      expect(await said(admission)).toBe('observer');
+    },
+  );
 
   it.each<[string, object]>([
     ['bytes that are no message', Buffer.from([0xff, 0xff, 0xff, 0xff])],
@@ -302,15 +313,11 @@ describe('a plugin over gRPC', () => {
     const folder = mkdtempSync(join(tmpdir(), 'plugin-tls-'));
     cleanUp.defer(() => rmSync(folder, { recursive: true }));
     const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
-    execFileSync(
-      'openssl',
-      [
-        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
-        ...['-keyout', key, '-out', certificate, '-days', '1', '-subj', '/CN=plugin'],
-        ...['-addext', 'subjectAltName=DNS:localhost'],
-      ],
-      { stdio: 'ignore' },
-    );
+    await promisify(execFile)('openssl', [
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+      ...['-keyout', key, '-out', certificate, '-days', '1', '-subj', '/CN=plugin'],
+      ...['-addext', 'subjectAltName=DNS:localhost'],
+    ]);
     const pair = { private_key: readFileSync(key), cert_chain: readFileSync(certificate) };
     const up = new Plugin(allow);
     toClose.push(await up.open(ServerCredentials.createSsl(null, [pair])));

@@ -40,7 +40,7 @@ const CHANNEL_OPTIONS = {
   'grpc.initial_reconnect_backoff_ms': 200,
   'grpc.min_reconnect_backoff_ms': 200,
   'grpc.max_reconnect_backoff_ms': 5000,
-  // Else a new client would be given the old one's mute connection.
+  // Else a new client shares the mute connection while another client of that address holds it.
   'grpc.use_local_subchannel_pool': 1,
   'grpc.enable_http_proxy': 0,
 } as const;
