@@ -52,6 +52,8 @@ module.exports = {
     door('ioredis', ['^infra/kernel/(redis|jobs)\\.ts$']),
     door('node-datachannel', ['^infra/demo/']),
     door('express', ['^infra/gateway/http/']),
+    door('jose', ['^signalling/auth/']),
+    door('@grpc', ['^signalling/plugins/']),
   ],
   options: {
     tsPreCompilationDeps: true,

@@ -38,6 +38,25 @@ describe('configuration', () => {
     });
   });
 
+  it('never shows what looks like a secret, alone or inside a faulty section', () => {
+    const secrets = z.strictObject({
+      jwt: z.strictObject({ secret: z.string().min(64) }).prefault({ secret: 'x'.repeat(64) }),
+      internal: z.strictObject({ token: z.int() }).optional(),
+    });
+    expect(() =>
+      parseConfig(secrets, [
+        { jwt: { secret: 'hunter2', audeince: 'a' }, internal: { token: 'hunter2' } },
+      ]),
+    ).toThrow(/^(?![^]*hunter2)[^]*3 fault\(s\)/);
+  });
+
+  it('takes a piped text from the environment as text', () => {
+    const piped = z.strictObject({ secret: z.string().transform((text) => text.length) });
+    expect(configFromEnvironment(configLeaves(piped), { GRANDSTAND_SECRET: '12345' })).toEqual({
+      secret: '12345',
+    });
+  });
+
   it('reports all faults at once with path and value', () => {
     expect(() =>
       parseConfig(schema, [{ http: { port: 'x', colour: 'red' }, signalling: { maxPlayers: -1 } }]),

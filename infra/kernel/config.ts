@@ -14,7 +14,12 @@ export type ConfigLeaf = {
 };
 
 type SchemaNode = {
-  readonly def?: { readonly type?: string; readonly innerType?: SchemaNode };
+  readonly def?: {
+    readonly type?: string;
+    readonly innerType?: SchemaNode;
+    /** Of a pipe: what goes in. */
+    readonly in?: SchemaNode;
+  };
   readonly shape?: Readonly<Record<string, SchemaNode>>;
   readonly description?: string;
 };
@@ -42,7 +47,7 @@ export function parseConfig<T extends z.ZodType>(
         (value, key) => (isRecord(value) ? value[String(key)] : undefined),
         merged,
       );
-      return `  ${issue.path.join('.') || '(root)'}: ${issue.message} (got ${JSON.stringify(got)})`;
+      return `  ${issue.path.join('.') || '(root)'}: ${issue.message} (got ${shown(got, issue.path)})`;
     });
     throw new GatewayError(
       'bad_config',
@@ -50,6 +55,13 @@ export function parseConfig<T extends z.ZodType>(
     );
   }
   return result.data;
+}
+
+/** A faulty value for the fault's text; what looks like a secret is not shown, wherever it stands. */
+function shown(value: unknown, path: readonly PropertyKey[]): string {
+  const hide = (key: string, inner: unknown): unknown =>
+    /secret|token|password|credential/i.test(key) && typeof inner !== 'object' ? '***' : inner;
+  return JSON.stringify(hide(String(path.at(-1) ?? ''), value), hide);
 }
 
 /** The layer that the environment gives. Unknown `GRANDSTAND_*` variables are faults, not silence. */
@@ -97,6 +109,9 @@ function leavesOf(node: SchemaNode, path: readonly string[], description = ''): 
   }
   if (node.def?.innerType !== undefined) {
     return leavesOf(node.def.innerType, path, text);
+  }
+  if (node.def?.in !== undefined) {
+    return leavesOf(node.def.in, path, text);
   }
   const variable = [
     'GRANDSTAND',
