@@ -85,7 +85,7 @@ describe('what is kept', () => {
       urls: { hls: '/vod/demo/r1/main.m3u8', dash: '/vod/demo/r1/manifest.mpd' },
     };
     expect(parseRecording('demo', { id: 'r1', fromMs: 1_795_212_248_000 })).toEqual(wanted);
-    expect(parseRecording('demo', { id: 'r1', fromMs: '2026-11-20T22:04:08Z' })).toEqual(wanted);
+    expect(parseRecording('demo', { id: 'r1', from: '2026-11-20T22:04:08Z' })).toEqual(wanted);
     expect(parseRecording('demo', { id: 'r1' })).toBeUndefined();
   });
 });

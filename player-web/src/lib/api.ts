@@ -178,7 +178,7 @@ export async function postCommand(
 export function parseRecording(broadcastId: string, input: unknown): Recording | undefined {
   const record = asRecord(input);
   const id = asText(record['id']);
-  const fromMs = asInstant(record['fromMs']);
+  const fromMs = asInstant(record['from'] ?? record['fromMs']);
   if (id === undefined || fromMs === undefined) {
     return undefined;
   }
@@ -187,8 +187,8 @@ export function parseRecording(broadcastId: string, input: unknown): Recording |
   return {
     id,
     fromMs,
-    toMs: asInstant(record['toMs']),
-    expiresMs: asInstant(record['expiresMs']),
+    toMs: asInstant(record['to'] ?? record['toMs']),
+    expiresMs: asInstant(record['expires'] ?? record['expiresMs']),
     urls: {
       hls: asText(urls['hls']) ?? `${base}/main.m3u8`,
       dash: asText(urls['dash']) ?? `${base}/manifest.mpd`,

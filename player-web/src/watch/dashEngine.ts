@@ -21,9 +21,6 @@ import type { FaultKind } from './recovery.ts';
  */
 const LIVE_DELAY_S = 0.8;
 
-/** Positions past this are Unix time, not the length of a recording (s): 31 years. */
-const FIRST_UNIX_S = 1e9;
-
 // Codes of the errors that end the manifest or the media; see dashjs core/errors/Errors.js.
 const MANIFEST_CODES: readonly number[] = [10, 11, 25, 31, 32];
 const MEDIA_CODES: readonly number[] = [20, 21, 22];
@@ -32,6 +29,9 @@ const MEDIA_CODES: readonly number[] = [20, 21, 22];
 export function startDash(options: EngineOptions): Engine {
   const { video, events, source } = options;
   const player = MediaPlayer().create();
+  // availabilityStartTime is 1970 and the presentation time offset keeps media time: a position is
+  // Unix seconds (architecture section 2). A recording begins at 0.
+  const zeroMs = source === 'recording' ? (options.recordingFromMs ?? 0) : 0;
   let isDestroyed = false;
   let chosen = options.level;
 
@@ -52,8 +52,15 @@ export function startDash(options: EngineOptions): Engine {
   player.initialize();
   applySettings(player, settings(options.level));
   follow(source === 'live' && options.startAtMs === undefined);
+  let hasBegun = false;
   player.on('streamInitialized', () => {
     applyLevel(chosen);
+    if (!hasBegun && !video.paused) {
+      // dash.js 5.2 begins to ask for the manifest again at 'play', which was before it listened:
+      // without it the end of the broadcast would never be heard of.
+      video.dispatchEvent(new Event('play'));
+    }
+    hasBegun = true;
     events.onLevels();
   });
   player.on('qualityChangeRendered', () => {
@@ -82,24 +89,12 @@ export function startDash(options: EngineOptions): Engine {
     video.playbackRate = 1;
   }
 
-  // availabilityStartTime is 1970 and the presentation time offset keeps media time: a position is
-  // Unix seconds (architecture section 2). A recording may begin at 0 instead.
   function unixMsAt(positionS: number): number | undefined {
-    if (positionS <= 0) {
-      return undefined;
-    }
-    return positionS > FIRST_UNIX_S
-      ? positionS * 1000
-      : (options.recordingFromMs ?? 0) + positionS * 1000;
+    return positionS > 0 || source === 'recording' ? zeroMs + positionS * 1000 : undefined;
   }
 
   function positionAt(unixMs: number): number {
-    const isZeroBased = source === 'recording' && !(player.isReady() && isUnixTimeline());
-    return (isZeroBased ? unixMs - (options.recordingFromMs ?? 0) : unixMs) / 1000;
-  }
-
-  function isUnixTimeline(): boolean {
-    return video.currentTime > FIRST_UNIX_S;
+    return (unixMs - zeroMs) / 1000;
   }
 
   function seekable(): Span | undefined {
@@ -107,9 +102,12 @@ export function startDash(options: EngineOptions): Engine {
       return undefined;
     }
     const { start, end } = player.getDvrWindow();
-    const fromMs = unixMsAt(start === 0 ? Number.MIN_VALUE : start);
     const toMs = unixMsAt(end);
-    return fromMs === undefined || toMs === undefined ? undefined : { fromMs, toMs };
+    if (toMs === undefined) {
+      return undefined;
+    }
+    // Once it is static an MPD of a broadcast begins with the timeline, in 1970: nobody has that.
+    return { fromMs: unixMsAt(start) ?? 0, toMs };
   }
 
   return {
@@ -192,11 +190,12 @@ function settings(level: LevelChoice): StreamingSettings {
     abr: { autoSwitchBitrate: { video: level === AUTO } },
     // Switching replaces nothing that is buffered: with 1 s of buffer that would be a stall.
     buffer: { fastSwitchEnabled: false },
-    // An origin that restarts is asked again three times a second for a good while; by default dash.js
-    // asks 15 times within 1.5 s and then leaves the segment out. Low latency changes neither.
+    // An origin that restarts is asked again three times a second; low latency changes nothing of
+    // it. dash.js asks for a segment anew when its attempts are used up, except where the broadcast
+    // has ended: then the one that never came is what it waits for, hence so few.
     retryAttempts: {
       MPD: 60,
-      MediaSegment: 60,
+      MediaSegment: 6,
       InitializationSegment: 60,
       lowLatencyMultiplyFactor: 1,
     },

@@ -82,8 +82,9 @@ export function startHls(options: EngineOptions): Engine {
       hls.targetLatency = wantedS;
     }
   });
+  finishAtEnd(hls, video, () => isDestroyed);
   if (options.startAtMs !== undefined) {
-    startAt(hls, options.startAtMs, options.recordingFromMs);
+    startAt(hls, options.startAtMs, options.recordingFromMs, () => isDestroyed);
   }
   hls.on(Events.LEVELS_UPDATED, () => {
     events.onLevels();
@@ -198,14 +199,59 @@ function relaxTarget(hls: Hls, syncS: number): boolean {
   return isRaised;
 }
 
-/** Begins at an instant, which only the first playlist turns into a position. */
-function startAt(hls: Hls, unixMs: number, recordingFromMs: number | undefined): void {
+/**
+ * Begins at an instant, which only the first playlist turns into a position. By then hls.js has
+ * begun to load at the live edge: it is stopped, and started once its aborts have been heard, or
+ * they would count for what is loaded next (1.7.4, seen).
+ */
+function startAt(
+  hls: Hls,
+  unixMs: number,
+  recordingFromMs: number | undefined,
+  isDestroyed: () => boolean,
+): void {
   hls.once(Events.LEVEL_LOADED, (_event, { details }) => {
     const positionS = positionAt(dated(details, recordingFromMs), unixMs);
-    if (positionS !== undefined) {
-      hls.startLoad(positionS);
+    if (positionS === undefined) {
+      return;
     }
+    hls.stopLoad();
+    window.setTimeout(() => {
+      if (!isDestroyed()) {
+        hls.startLoad(positionS);
+      }
+    }, 0);
   });
+}
+
+/** Long enough for the playlists of video and audio to have ended both (ms). */
+const END_SETTLE_MS = 50;
+
+/**
+ * Loads the last segment of a broadcast that ends. hls.js 1.7.4 takes a segment that it has played
+ * by parts so far for loaded when EXT-X-ENDLIST comes with its last part, and never ends (seen):
+ * loading again from here forgets that. Without parts: a part alone need not begin with a picture
+ * that can be decoded.
+ */
+function finishAtEnd(hls: Hls, video: HTMLVideoElement, isDestroyed: () => boolean): void {
+  let wasLive = false;
+  let timer: number | undefined;
+  const onPlaylist = (_event: unknown, { details }: { readonly details: LevelDetails }): void => {
+    wasLive ||= details.live;
+    if (!wasLive || details.live || !hls.config.lowLatencyMode) {
+      return;
+    }
+    window.clearTimeout(timer);
+    timer = window.setTimeout(() => {
+      if (!isDestroyed()) {
+        hls.config.lowLatencyMode = false;
+        hls.stopLoad();
+        hls.startLoad(video.currentTime, true);
+      }
+    }, END_SETTLE_MS);
+  };
+  hls.on(Events.LEVEL_UPDATED, onPlaylist);
+  hls.on(Events.AUDIO_TRACK_UPDATED, onPlaylist);
 }
 
 function datedSegments(hls: Hls, recordingFromMs: number | undefined): readonly DatedSegment[] {

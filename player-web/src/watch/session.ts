@@ -16,18 +16,12 @@ import {
 import { bufferedAhead, watchGlass } from './glass.ts';
 import { addToSeries, medianOf, shouldJumpToLive, type Series } from './latency.ts';
 import { AT_LIVE, type Place } from './place.ts';
-import {
-  HEALTHY,
-  patienceMs,
-  planRecovery,
-  relaxAfterMs,
-  STEADY_AFTER_MS,
-  type FaultKind,
-  type RecoveryAction,
-} from './recovery.ts';
-import { countStall, NO_STALLS } from './stalls.ts';
+import { Mending } from './mending.ts';
+import { Progress } from './progress.ts';
+import { patienceMs, relaxAfterMs, STEADY_AFTER_MS, type RecoveryAction } from './recovery.ts';
 import type { Session } from './viewing.ts';
 import { Whereabouts } from './whereabouts.ts';
+import { Will } from './will.ts';
 
 /** What a session works with. */
 export type SessionDeps = {
@@ -39,10 +33,8 @@ export type SessionDeps = {
 const TICK_MS = 100;
 /** Latency kept for the median and for the decision to jump (ms). */
 const SERIES_MS = 6000;
-/** A seek that takes longer than this counts as a stall (ms). */
-const SEEK_MS = 5000;
-/** A soft fault is forgotten if playback went on for this long after it (ms). */
-const SOFT_FAULT_MS = 1500;
+/** A broadcast that is over and stands still for this long has been seen to its end (ms). */
+const OVER_MS = 3000;
 /** A build that is still fetching its library is given this long before another (ms). */
 const BUILD_INTERVAL_MS = 5000;
 /** A stall this long was at the source, not in this viewer's network (ms). */
@@ -72,8 +64,7 @@ export function startSession(
   /** When the API said so. */
   let apiAtMs = 0;
   const where = new Whereabouts(initial.source);
-  /** The viewer's seek is given until then to be played (monotonic ms). */
-  let seekUntilMs = 0;
+  const progress = new Progress(video);
   let ending = NOT_ENDED;
   let engine: Engine | undefined;
   /** Grows with each build: what an older one still reports is not heard. */
@@ -81,18 +72,16 @@ export function startSession(
   let builds = 0;
   let builtAtMs = 0;
   let liveSinceMs = 0;
-  let stall = NO_STALLS;
-  let recovery = HEALTHY;
-  let recoveryTimer: number | undefined;
-  let lastFault: string | undefined;
-  let faultAtMs = 0;
+  const mending = new Mending({
+    act,
+    lastProgressMs: () => progress.stall.lastProgressMs ?? 0,
+    isServerAway: () => isApiAway,
+  });
   /** When playback last stood still (monotonic ms), and how often the latency was lowered since. */
   let troubleAtMs = 0;
   let relaxations = 0;
   let latencies: Series = [];
-  let hasSought = false;
-  let isPausedByViewer = false;
-  let isRefused = false;
+  const will = new Will(video);
 
   async function build(): Promise<void> {
     const mine = (generation += 1);
@@ -118,64 +107,33 @@ export function startSession(
         events: {
           onFault: (fault) => {
             if (mine === generation) {
-              onFault(fault.kind, fault.detail, fault.isSoft);
+              mending.hear(fault.kind, fault.detail, fault.isSoft);
             }
           },
           onLevels: () => undefined,
         },
       });
-      if (!isPausedByViewer) {
-        play();
+      if (!will.isPaused) {
+        will.play();
       }
     } catch (error) {
       if (mine === generation) {
-        onFault('other', error instanceof Error ? error.message : String(error), false);
+        mending.hear('other', error instanceof Error ? error.message : String(error), false);
       }
     }
   }
 
   function tearDown(): void {
-    window.clearTimeout(recoveryTimer);
-    recoveryTimer = undefined;
+    mending.cancel();
     engine?.destroy();
     engine = undefined;
     glass.forget();
     latencies = [];
-    hasSought = true;
-  }
-
-  function onFault(fault: FaultKind, detail: string, isSoft: boolean): void {
-    lastFault = detail;
-    const atMs = performance.now();
-    faultAtMs = atMs;
-    if (recoveryTimer !== undefined) {
-      return;
-    }
-    if (isSoft) {
-      recoveryTimer = window.setTimeout(() => {
-        recoveryTimer = undefined;
-        const progressMs = stall.lastProgressMs ?? 0;
-        if (progressMs < atMs + SOFT_FAULT_MS / 2) {
-          recover(fault);
-        }
-      }, SOFT_FAULT_MS);
-      return;
-    }
-    recover(fault);
-  }
-
-  function recover(fault: FaultKind): void {
-    const plan = planRecovery(recovery, fault, performance.now(), Math.random());
-    recovery = plan.state;
-    window.clearTimeout(recoveryTimer);
-    recoveryTimer = window.setTimeout(() => {
-      recoveryTimer = undefined;
-      act(plan.next.action);
-    }, plan.next.delayMs);
+    progress.disturb();
   }
 
   function act(action: RecoveryAction['action']): void {
-    if (isPausedByViewer) {
+    if (will.isPaused) {
       // Mending would start to play by itself; play() builds anew.
       discard();
       return;
@@ -184,31 +142,13 @@ export function startSession(
       (action === 'resumeLoading' && engine?.resumeLoading() === true) ||
       (action === 'recoverMedia' && engine?.recoverMedia() === true);
     if (isMended) {
-      play();
+      will.play();
     } else if (where.isPlayable()) {
       void build();
     } else {
       // Nothing to load: the tick builds again when the broadcast is live.
       discard();
     }
-  }
-
-  function play(): void {
-    isPausedByViewer = false;
-    video.play().then(
-      () => {
-        isRefused = false;
-      },
-      (error: unknown) => {
-        isRefused = error instanceof DOMException && error.name === 'NotAllowedError';
-        if (isRefused && !video.muted) {
-          // A new player after a fault has no gesture behind it: rather silent than still.
-          video.muted = true;
-          isRefused = false;
-          play();
-        }
-      },
-    );
   }
 
   function isOver(): boolean {
@@ -234,7 +174,7 @@ export function startSession(
   function goTo(place: Place): void {
     const isElsewhere = where.moveTo(place);
     ending = { ...ending, playedOutAtMs: undefined };
-    seekUntilMs = performance.now() + SEEK_MS;
+    progress.expectSeek();
     latencies = [];
     if (engine === undefined || isElsewhere) {
       replace();
@@ -246,14 +186,14 @@ export function startSession(
     } else {
       engine.seekTo(place.atMs);
     }
-    if (!isPausedByViewer) {
-      play();
+    if (!will.isPaused) {
+      will.play();
     }
   }
 
   /** Another player for another source, where there is one. */
   function replace(): void {
-    recovery = HEALTHY;
+    mending.forgive();
     if (where.isPlayable()) {
       void build();
     } else {
@@ -271,9 +211,9 @@ export function startSession(
   function startAnew(): void {
     where.startAnew();
     ending = NOT_ENDED;
-    seekUntilMs = performance.now() + SEEK_MS;
+    progress.expectSeek();
     liveSinceMs = performance.now();
-    if (isPausedByViewer) {
+    if (will.isPaused) {
       discard();
     } else {
       replace();
@@ -285,7 +225,7 @@ export function startSession(
     watchProgress(nowMs);
     notePosition();
     const latencyMs = glass.latencyMs(engine, nowMs);
-    const isShown = latencyMs !== undefined && !stall.isStalled && !video.paused;
+    const isShown = latencyMs !== undefined && !progress.stall.isStalled && !video.paused;
     if (where.isFollowing && isShown) {
       latencies = addToSeries(latencies, nowMs, latencyMs, SERIES_MS);
     }
@@ -296,26 +236,18 @@ export function startSession(
   }
 
   function watchProgress(nowMs: number): void {
-    const before = stall;
-    const isAtWork = !isPausedByViewer && !isRefused && ending.playedOutAtMs === undefined;
-    stall = countStall(stall, {
-      atMs: nowMs,
-      positionS: video.currentTime,
-      // What the viewer asks for is no stall: neither the pause, nor the seek, nor the end.
-      isPaused: !isAtWork || nowMs < seekUntilMs,
-      isSeeking: video.seeking || hasSought,
-    });
-    if (!video.seeking && !hasSought && video.currentTime !== before.positionS) {
-      seekUntilMs = 0;
-    }
-    hasSought = false;
-    const stillForMs = nowMs - (before.lastProgressMs ?? nowMs);
-    if (before.isStalled && !stall.isStalled && stillForMs > INTERRUPTION_MS) {
+    const isWanted = !will.isIdle && ending.playedOutAtMs === undefined;
+    const { stillForMs, isBack } = progress.sample(nowMs, isWanted);
+    const { isStalled } = progress.stall;
+    if (isBack && stillForMs > INTERRUPTION_MS) {
       engine?.afterInterruption();
       relaxations = 0;
     }
-    if (stall.isStalled) {
+    if (isStalled) {
       troubleAtMs = nowMs;
+    }
+    if (isStalled && stillForMs > OVER_MS && api === 'ended' && where.source === 'live') {
+      ending = { ...ending, playedOutAtMs: nowMs };
     }
   }
 
@@ -332,8 +264,8 @@ export function startSession(
 
   /** Looks after a player that should be playing: starts, rebuilds, forgives, jumps. */
   function supervise(nowMs: number): void {
-    const isIdle = isPausedByViewer || isRefused || ending.playedOutAtMs !== undefined;
-    if (!where.isPlayable() || isIdle || recoveryTimer !== undefined) {
+    const isIdle = will.isIdle || ending.playedOutAtMs !== undefined;
+    if (!where.isPlayable() || isIdle || mending.isPending) {
       return;
     }
     if (engine === undefined) {
@@ -346,9 +278,9 @@ export function startSession(
       void build();
       return;
     }
-    const stillSinceMs = Math.max(stall.lastProgressMs ?? 0, builtAtMs, liveSinceMs);
-    if (!isApiAway && nowMs - stillSinceMs > patienceMs(recovery.attempts)) {
-      onFault('stuck', 'no progress although there is something to play', false);
+    const stillSinceMs = Math.max(progress.stall.lastProgressMs ?? 0, builtAtMs, liveSinceMs);
+    if (!isApiAway && nowMs - stillSinceMs > patienceMs(mending.attempts)) {
+      mending.hear('stuck', 'no progress although there is something to play', false);
       return;
     }
     settle(nowMs, engine);
@@ -356,10 +288,10 @@ export function startSession(
 
   /** Forgives past faults, lowers a raised target, jumps where playback is hopelessly behind. */
   function settle(nowMs: number, running: Engine): void {
-    const steadyForMs = nowMs - Math.max(faultAtMs, builtAtMs, troubleAtMs);
+    const steadyForMs = nowMs - Math.max(mending.faultAtMs, builtAtMs, troubleAtMs);
     // A player that never played is not steady, it is about to be stuck.
-    if (stall.hasStarted && steadyForMs > STEADY_AFTER_MS) {
-      recovery = HEALTHY;
+    if (progress.stall.hasStarted && steadyForMs > STEADY_AFTER_MS) {
+      mending.forgive();
     }
     if (steadyForMs > relaxAfterMs(relaxations) && running.relaxTarget()) {
       relaxations += 1;
@@ -373,11 +305,11 @@ export function startSession(
 
   /** The source was away for seconds, and is said to be back since. */
   function isBackAfterHole(nowMs: number): boolean {
-    const holeSinceMs = Math.max(stall.lastProgressMs ?? nowMs, builtAtMs);
+    const holeSinceMs = Math.max(progress.stall.lastProgressMs ?? nowMs, builtAtMs);
     return (
       where.isFollowing &&
       engine?.resumesItself === false &&
-      stall.isStalled &&
+      progress.stall.isStalled &&
       nowMs - holeSinceMs > HOLE_MS &&
       apiAtMs - holeSinceMs > HOLE_MS &&
       bufferedAhead(video) < HOLE_BUFFER_S
@@ -386,8 +318,8 @@ export function startSession(
 
   /** A paused player stays where it is, if that can be played when the pause is over. */
   function holdStill(): void {
-    isPausedByViewer = true;
-    if (where.isFollowing && where.programme?.window !== undefined && stall.hasStarted) {
+    will.isPaused = true;
+    if (where.isFollowing && where.programme?.window !== undefined && progress.stall.hasStarted) {
       where.isFollowing = false;
       engine?.follow(false);
     }
@@ -403,22 +335,12 @@ export function startSession(
     }
   }
 
-  video.addEventListener('seeking', () => {
-    hasSought = true;
-  });
   // Paused by a headset or the system's media keys: the viewer's will, not a fault. A rebuild
   // pauses too, hence the guard.
   video.addEventListener('pause', () => {
     if (engine !== undefined && performance.now() - builtAtMs > REBUILD_QUIET_MS && !video.ended) {
       holdStill();
     }
-  });
-  video.addEventListener('play', () => {
-    isPausedByViewer = false;
-  });
-  // Started by a media key, where the page was refused.
-  video.addEventListener('playing', () => {
-    isRefused = false;
   });
   video.addEventListener('ended', () => {
     if (engine !== undefined) {
@@ -440,17 +362,18 @@ export function startSession(
         level: engine?.currentLevel(),
         levelChoice: choice,
         levels: engine?.levels() ?? [],
-        stalls: stall.stalls,
-        stalledMs: stall.stalledMs,
+        stalls: progress.stall.stalls,
+        stalledMs: progress.stall.stalledMs,
         droppedFrames: quality.droppedVideoFrames,
         totalFrames: quality.totalVideoFrames,
         currentTimeUnixMs: engine?.unixMsAt(video.currentTime),
         playbackRate: video.playbackRate,
         clockUncertaintyMs: clock.estimate()?.uncertaintyMs,
         builds,
-        lastFault,
-        hasStarted: stall.hasStarted,
-        stillForMs: stall.lastProgressMs === undefined ? 0 : nowMs - stall.lastProgressMs,
+        lastFault: mending.lastFault,
+        hasStarted: progress.stall.hasStarted,
+        stillForMs:
+          progress.stall.lastProgressMs === undefined ? 0 : nowMs - progress.stall.lastProgressMs,
         source: where.source,
         isFollowing: where.isFollowing,
         positionMs: where.positionMs,
@@ -464,11 +387,11 @@ export function startSession(
     setPlayer: (next) => {
       if (next !== kind) {
         kind = next;
-        isPausedByViewer = false;
-        stall = NO_STALLS;
-        recovery = HEALTHY;
+        will.isPaused = false;
+        progress.reset();
+        mending.forgive();
         builds = 0;
-        lastFault = undefined;
+        mending.lastFault = undefined;
         ending = { ...ending, playedOutAtMs: undefined };
         replace();
       }
@@ -505,22 +428,22 @@ export function startSession(
       }
     },
     goLive: () => {
-      isPausedByViewer = false;
+      will.isPaused = false;
       goTo(AT_LIVE);
     },
     play: () => {
       if (ending.playedOutAtMs !== undefined) {
         const span = seekable();
-        isPausedByViewer = false;
+        will.isPaused = false;
         seekTo(span?.fromMs ?? 0);
         return;
       }
-      if (isPausedByViewer) {
-        isPausedByViewer = false;
+      if (will.isPaused) {
+        will.isPaused = false;
         resume();
       }
-      play();
-      if (engine === undefined && where.isPlayable() && recoveryTimer === undefined) {
+      will.play();
+      if (engine === undefined && where.isPlayable() && !mending.isPending) {
         void build();
       }
     },
@@ -528,7 +451,7 @@ export function startSession(
       holdStill();
       video.pause();
     },
-    isPaused: () => isPausedByViewer,
-    needsGesture: () => isRefused,
+    isPaused: () => will.isPaused,
+    needsGesture: () => will.isRefused,
   };
 }
