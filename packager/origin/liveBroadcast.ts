@@ -9,11 +9,10 @@ import { type UnixMs, unixMs, unixMsFromTicks } from '../../infra/kernel/time.ts
 import type { Broadcast, OriginStatus } from '../../infra/kernel/wire.ts';
 import type { Sample } from '../cmaf/index.ts';
 import type { DateRange, Presentation } from '../playlists/model.ts';
-import { SegmentClaims } from './claims.ts';
 import { DateRanges } from './dateRanges.ts';
-import { Eras } from './eras.ts';
 import type { PublisherIdentity } from './follow.ts';
-import { type Change, LiveTrack, mergeChange, type Verdict } from './liveTrack.ts';
+import { type Change, type LiveTrack, mergeChange, type Verdict } from './liveTrack.ts';
+import { LiveTracks } from './liveTracks.ts';
 import {
   type Depth,
   present,
@@ -21,11 +20,9 @@ import {
   statusOf,
   type View,
 } from './presentation.ts';
-import type { TrackHeader } from './trackHeader.ts';
-import type { Archive, EraRecord, RestoredBroadcast } from './storage.ts';
-import { trackHeader } from './trackHeader.ts';
 import { Sisters } from './sisters.ts';
-import { newPublisher, type Publisher } from './turns.ts';
+import type { Archive, RestoredBroadcast } from './storage.ts';
+import type { Publisher } from './turns.ts';
 
 export type { Depth } from './presentation.ts';
 
@@ -54,18 +51,13 @@ export class LiveBroadcast {
   readonly #depth: Depth;
   readonly #onChange: ChangeListener;
   readonly #options: LiveBroadcastOptions;
-  readonly #eras: Eras;
-  readonly #claims: SegmentClaims;
   readonly #dateRanges = new DateRanges();
-  readonly #tracks = new Map<string, LiveTrack>();
+  readonly #tracks: LiveTracks;
   readonly #sisters: Sisters;
-  /** Tracks that came when others were shown already, with the era that they are shown from. */
-  readonly #joining = new Map<string, number>();
-  readonly #onEra = new Map<Publisher, (firstMsn: number) => void>();
   readonly #built = new Map<View, Built>();
   #version = 0;
-  #firstMsn = 0;
   #isEnded = false;
+  #endedMs: UnixMs | undefined;
   /** Somebody was told of this session: its tracks are known. */
   #isShown = false;
 
@@ -80,19 +72,17 @@ export class LiveBroadcast {
     this.#depth = depth;
     this.#onChange = onChange;
     this.#options = options;
-    this.#eras = new Eras({
-      broadcastId: broadcast.id,
-      agreement,
-      archive,
-      restored: restored?.eras ?? [],
-      onAgreed: (era) => {
-        this.#agreed(era);
+    this.#tracks = new LiveTracks({
+      ...{ broadcast, depth, archive, agreement, restored },
+      onAnswer: () => {
+        this.#pumpAll();
       },
     });
-    this.#sisters = new Sisters(broadcast.grid.partMs, () => [...this.#tracks.values()]);
-    this.#claims = this.#newClaims();
-    this.#restore(restored);
-    this.ready = this.#eras.load();
+    this.#sisters = new Sisters(broadcast.grid.partMs, () => this.#tracks.all);
+    this.#isEnded = restored?.isEnded === true;
+    this.ready = this.#tracks.ready;
+    // Players were told of what is found before the restart: tracks that miss come with a new era.
+    this.presentation();
   }
 
   get version(): number {
@@ -104,19 +94,24 @@ export class LiveBroadcast {
     return this.#isEnded;
   }
 
+  /** When `end` was called; undefined while it lives, and where it had ended before a restart. */
+  get endedMs(): UnixMs | undefined {
+    return this.#endedMs;
+  }
+
   /** Gap segments listed so far on all tracks. */
   get gapSegments(): number {
-    return [...this.#tracks.values()].reduce((sum, track) => sum + track.gapSegments, 0);
+    return this.#tracks.all.reduce((sum, track) => sum + track.gapSegments, 0);
   }
 
   /** Segments that were not made by one slot alone, as it was agreed. */
   get splitSegments(): number {
-    return this.#claims.splitSegments;
+    return this.#tracks.claims.splitSegments;
   }
 
   /** The newest of them, by segment: `{slot, dts}` as all origins have recorded it. */
   get splits(): ReadonlyMap<number, string> {
-    return this.#claims.splits;
+    return this.#tracks.claims.splits;
   }
 
   track(name: string): LiveTrack | undefined {
@@ -130,39 +125,17 @@ export class LiveBroadcast {
    *   is followed, another header in the same epoch, or the broadcast has ended)
    */
   addPublisher(name: string, identity: PublisherIdentity, bytes: Uint8Array): Publisher {
-    this.#checkIsOn();
-    const header = trackHeader(name, bytes, this.broadcast.grid);
-    const known = this.#tracks.get(name);
-    if (known?.isFenced(identity) === true) {
-      throw new GatewayError('fenced', 'a newer publisher is followed', { subject: name });
+    if (this.#isEnded) {
+      throw new GatewayError('fenced', `broadcast ${this.broadcast.id} has ended`);
     }
-    if (known !== undefined && header.init.timescale !== known.timescale) {
-      throw new GatewayError('bad_init', `timescale ${known.timescale} is fixed for life`, {
-        subject: name,
-      });
-    }
-    const publisher = newPublisher(identity, header);
-    const track = known ?? this.#addTrack(name, header, publisher);
-    const { followed } = track;
-    if (followed !== undefined && followed.header.uri !== header.uri) {
-      const isOther = followed.slot !== identity.slot && !followed.isGone;
-      if (isOther || isSamePublisher(followed, identity)) {
-        throw new GatewayError('fenced', 'another init segment needs a higher epoch', {
-          subject: name,
-        });
-      }
-      publisher.fromMsn = this.#openEra(track, publisher);
-    }
-    this.#claims.noteSlot(identity.slot);
-    track.join(publisher);
-    return publisher;
+    return this.#tracks.join(name, identity, bytes, this.#isShown);
   }
 
   /** Offers samples of `publisher` in decode order; `fenced` as soon as one is. */
   publish(name: string, publisher: Publisher, samples: readonly Sample[]): Verdict {
     const track = this.#tracks.get(name);
-    if (track === undefined || this.#isEnded) {
-      return this.#isEnded ? 'fenced' : 'dropped';
+    if (track === undefined || this.#isEnded || !this.#tracks.has(publisher)) {
+      return 'fenced';
     }
     const resumedMs = this.#holdAfter(track, samples[0]);
     let verdict: Verdict = 'dropped';
@@ -184,8 +157,7 @@ export class LiveBroadcast {
 
   /** A connection of track `name` has ended: whoever stands by goes on. */
   leave(name: string, publisher: Publisher): void {
-    publisher.isGone = true;
-    this.#onEra.delete(publisher);
+    this.#tracks.leave(publisher);
     this.#announce(name, this.#tracks.get(name)?.pump() ?? 'none');
   }
 
@@ -203,7 +175,7 @@ export class LiveBroadcast {
     }
     const released = this.#sisters.release(nowMs);
     if (released === 'overdue') {
-      for (const track of this.#tracks.values()) {
+      for (const track of this.#tracks.all) {
         track.giveUpBefore(leadMsn);
       }
     }
@@ -222,9 +194,13 @@ export class LiveBroadcast {
   /**
    * Adds what EXT-X-DATERANGE says; it is listed while it maps to a listed segment.
    *
-   * @throws GatewayError `bad_request` (not a valid range, or its id was used), `too_busy`
+   * @throws GatewayError `bad_request` (not a valid range, its id was used, or the broadcast
+   *   has ended), `too_busy`
    */
   addDateRange(range: DateRange): void {
+    if (this.#isEnded) {
+      throw new GatewayError('bad_request', 'date range: the broadcast has ended');
+    }
     const { dvrWindowMs = 0, nowMs } = this.#options;
     const windowMs = this.#depth.ringSegments * this.broadcast.grid.segmentMs;
     this.#dateRanges.forgetBefore((nowMs?.() ?? 0) - Math.max(dvrWindowMs, windowMs));
@@ -239,10 +215,11 @@ export class LiveBroadcast {
       return;
     }
     this.#sisters.clear();
-    for (const track of this.#tracks.values()) {
+    for (const track of this.#tracks.all) {
       track.end();
     }
     this.#isEnded = true;
+    this.#endedMs = this.#options.nowMs?.();
     this.#announceAll();
     const presentation = this.#build('dvr');
     this.#build('live');
@@ -251,22 +228,27 @@ export class LiveBroadcast {
     }
   }
 
-  /** A new session after an end: a fresh playlist, era + 1; numbers go on with UTC. */
+  /**
+   * A new session after an end: a fresh playlist, era + 1; numbers go on with UTC. Publishers of the
+   * session before are fenced off.
+   */
   start(): void {
     if (!this.#isEnded) {
       return;
     }
-    const free = [...this.#tracks.values()].map((track) => track.firstFreeMsn ?? 0);
     const nowMs = this.#options.nowMs?.() ?? unixMs(0);
-    this.#firstMsn = Math.max(0, ...free, Math.floor(nowMs / this.broadcast.grid.segmentMs));
-    this.#eras.openSession(this.#firstMsn);
-    this.#tracks.clear();
+    this.#tracks.begin(Math.floor(nowMs / this.broadcast.grid.segmentMs));
     this.#sisters.clear();
-    this.#joining.clear();
-    this.#onEra.clear();
     this.#isEnded = false;
+    this.#endedMs = undefined;
     this.#isShown = false;
     this.#version += 1;
+  }
+
+  /** What another object goes on with that takes the place of this one, which has ended. */
+  successor(): RestoredBroadcast {
+    const takenMs = this.#tracks.firstFreeMsn * this.broadcast.grid.segmentMs;
+    return { eras: this.#tracks.eras.list, tracks: [], isEnded: false, takenMs };
   }
 
   /** What the control plane is told. */
@@ -291,123 +273,18 @@ export class LiveBroadcast {
       depth: this.#depth,
       dvrWindowMs,
       archive,
-      tracks: this.#inLadderOrder(),
-      eras: this.#eras.list,
-      hiddenEras: new Set(this.#joining.values()),
-      firstMsn: this.#firstMsn,
+      tracks: this.#tracks.inLadderOrder(),
+      eras: this.#tracks.eras.list,
+      hiddenEras: this.#tracks.hiddenEras,
+      firstMsn: this.#tracks.firstMsn,
+      publishedMsn: this.#tracks.publishedMsn,
       isEnded: this.#isEnded,
       dateRangesSince: (oldestMs) => this.#dateRanges.since(oldestMs),
     };
   }
 
-  #restore(restored: RestoredBroadcast | undefined): void {
-    const { grid, startedMs } = this.broadcast;
-    for (const track of restored?.tracks ?? []) {
-      const header = [...track.headers.values()].at(-1);
-      if (header !== undefined) {
-        const live = this.#newTrack(track.name, header);
-        live.restore(track);
-        this.#tracks.set(track.name, live);
-      }
-    }
-    if (restored !== undefined && restored.tracks.length === 0) {
-      // The last session has ended: this is another one.
-      const last = restored.eras.at(-1)?.firstMsn ?? 0;
-      this.#firstMsn = Math.max(last + 1, Math.floor((startedMs ?? 0) / grid.segmentMs));
-      this.#eras.openSession(this.#firstMsn);
-    }
-    this.#isEnded = restored?.isEnded === true;
-  }
-
-  #newClaims(): SegmentClaims {
-    return new SegmentClaims({
-      broadcastId: this.broadcast.id,
-      agreement: this.#options.agreement,
-      onAnswer: () => {
-        this.#pumpAll();
-      },
-      frontiers: () =>
-        Object.fromEntries([...this.#tracks].map(([name, track]) => [name, track.frontier ?? 0])),
-    });
-  }
-
-  #newTrack(name: string, header: TrackHeader): LiveTrack {
-    const track: LiveTrack = new LiveTrack({
-      broadcastId: this.broadcast.id,
-      name,
-      header,
-      grid: this.broadcast.grid,
-      ...this.#depth,
-      archive: this.#options.archive,
-      claims: this.#claims,
-      eraOf: (msn) => this.#eras.eraOf(msn),
-      openEra: (publisher) => this.#openEra(track, publisher),
-    });
-    return track;
-  }
-
-  #addTrack(name: string, header: TrackHeader, publisher: Publisher): LiveTrack {
-    const track = this.#newTrack(name, header);
-    const others = [...this.#tracks.values()];
-    const listed = others.flatMap((other) => other.ring.newest?.msn ?? []);
-    if (this.#isShown) {
-      // AdaptationSets of a Period never change (delivery.md M03): it is shown from the next era on.
-      this.#joining.set(name, this.#eras.newest.era + 1);
-      publisher.fromMsn = this.#openEra(track, publisher, (firstMsn) => {
-        this.#joining.set(name, this.#eras.eraOf(firstMsn));
-        track.beginAt(firstMsn);
-      });
-    } else if (listed.length > 0) {
-      // Sister tracks list the same numbers: a late one begins with GAP.
-      const oldest = others.flatMap((other) => other.ring.segments[0]?.msn ?? []);
-      track.beginAt(
-        Math.max(Math.min(...oldest), Math.max(...listed) - this.#depth.windowSegments),
-      );
-    }
-    this.#tracks.set(name, track);
-    return track;
-  }
-
-  /** First segment of the era that a changed header belongs to: one that no track has opened. */
-  #openEra(
-    track: LiveTrack,
-    publisher: Publisher,
-    onAgreed: (firstMsn: number) => void = () => undefined,
-  ): number {
-    const firstFree = this.#firstFreeMsn();
-    const { newest } = this.#eras;
-    // A sister track has opened it already and this one has not reached it.
-    const isOpened = newest.era > 0 && newest.firstMsn >= (track.firstFreeMsn ?? firstFree);
-    const era = isOpened ? newest : this.#eras.open(firstFree);
-    if (era === undefined) {
-      this.#onEra.set(publisher, onAgreed);
-      return Infinity;
-    }
-    onAgreed(era.firstMsn);
-    return era.firstMsn;
-  }
-
-  #agreed(era: EraRecord): void {
-    for (const [publisher, onAgreed] of this.#onEra) {
-      publisher.fromMsn = era.firstMsn;
-      onAgreed(era.firstMsn);
-    }
-    this.#onEra.clear();
-    this.#pumpAll();
-  }
-
-  #firstFreeMsn(): number {
-    return Math.max(0, ...[...this.#tracks.values()].map((track) => track.firstFreeMsn ?? 0));
-  }
-
-  #checkIsOn(): void {
-    if (this.#isEnded) {
-      throw new GatewayError('fenced', `broadcast ${this.broadcast.id} has ended`);
-    }
-  }
-
   #pumpAll(): void {
-    for (const track of this.#tracks.values()) {
+    for (const track of this.#tracks.all) {
       this.#announce(track.name, this.#isEnded ? 'none' : track.pump());
     }
   }
@@ -433,7 +310,7 @@ export class LiveBroadcast {
       return;
     }
     if (change === 'part') {
-      this.#showJoined(name);
+      this.#tracks.showJoined(name);
     }
     if (this.#sisters.isHeld) {
       if (this.#sisters.release() === undefined) {
@@ -452,28 +329,8 @@ export class LiveBroadcast {
 
   #announceAll(): void {
     this.#version += 1;
-    for (const name of this.#tracks.keys()) {
+    for (const name of this.#tracks.names) {
       this.#onChange(name, 'part');
     }
   }
-
-  #showJoined(name: string): void {
-    const segment = this.#joining.has(name) ? this.#tracks.get(name)?.ring.segments[0] : undefined;
-    if (segment?.isClosed === true) {
-      this.#joining.delete(name);
-    }
-  }
-
-  #inLadderOrder(): LiveTrack[] {
-    const { video, audio } = this.broadcast.ladder;
-    return [...video, ...audio].flatMap((rung) => this.#tracks.get(rung.name) ?? []);
-  }
-}
-
-function isSamePublisher(a: PublisherIdentity, b: PublisherIdentity): boolean {
-  return (
-    a.slot === b.slot &&
-    a.epoch.timestamp === b.epoch.timestamp &&
-    a.epoch.attempt === b.epoch.attempt
-  );
 }

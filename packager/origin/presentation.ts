@@ -39,6 +39,8 @@ export type PresentationSource = {
   readonly hiddenEras: ReadonlySet<number>;
   /** First segment of this session: nothing older is listed. */
   readonly firstMsn: number;
+  /** Newest segment that may have been listed before a restart; 0 where there was none. */
+  readonly publishedMsn: number;
   readonly isEnded: boolean;
   dateRangesSince(oldestMs: number): readonly DateRange[];
 };
@@ -58,6 +60,9 @@ export function present(source: PresentationSource): Presentation | undefined {
     return undefined;
   }
   const windows = shown.flatMap((track) => windowOf(source, track) ?? []);
+  if (windows.length === 0) {
+    return undefined;
+  }
   const listed = windows.flatMap(({ segments, open }) =>
     [segments[0], segments.at(-1), open].flatMap((segment) => segment?.msn ?? []),
   );
@@ -100,7 +105,7 @@ export function closedSegments(track: LiveTrack): readonly StoredSegment[] {
 }
 
 function windowOf(source: PresentationSource, track: LiveTrack): TrackWindow | undefined {
-  const { broadcast, depth, view } = source;
+  const { broadcast } = source;
   const description = describe(broadcast, track, track.newestHeader);
   if (description === undefined) {
     return undefined;
@@ -108,54 +113,88 @@ function windowOf(source: PresentationSource, track: LiveTrack): TrackWindow | u
   const headers = Array.from(track.headers);
   const initUris = new Map(headers.map(([era, { uri }]) => [era, uri]));
   const { newest } = track.ring;
-  const closed = closedSegments(track).filter(({ msn }) => msn >= source.firstMsn);
-  const inRing = (view === 'live' ? closed.slice(-depth.windowSegments) : closed).map(segmentEntry);
-  return {
-    track: description,
-    segments:
-      view === 'live' ? inRing : [...archived(source, track, initUris, inRing[0]), ...inRing],
-    open: newest === undefined || newest.isClosed ? undefined : segmentEntry(newest),
-    initUris,
-    tracksByEra: new Map(
-      headers.map(([era, header]) => [era, describe(broadcast, track, header) ?? description]),
-    ),
-  };
+  const segments = listed(source, track, initUris);
+  return segments.length === 0
+    ? undefined
+    : {
+        track: description,
+        segments,
+        open: newest === undefined || newest.isClosed ? undefined : segmentEntry(newest),
+        initUris,
+        tracksByEra: new Map(
+          headers.map(([era, header]) => [era, describe(broadcast, track, header) ?? description]),
+        ),
+      };
 }
 
-/** What only the archive still has, up to `next`: consecutive, and no older than the window. */
-function archived(
+/**
+ * Closed segments of a track that the view lists, consecutive. What it began with before a restart is
+ * not listed again, even where the newest segments had not reached the disk (rfc8216bis §6.2.2).
+ */
+function listed(
   source: PresentationSource,
   track: LiveTrack,
   initUris: Map<number, string>,
-  next: SegmentEntry | undefined,
 ): SegmentEntry[] {
-  const { grid, id } = source.broadcast;
+  const { broadcast, depth, view } = source;
+  const { grid } = broadcast;
+  const count =
+    view === 'live'
+      ? depth.windowSegments
+      : Math.max(depth.windowSegments, Math.ceil(source.dvrWindowMs / grid.segmentMs));
+  const closed = closedSegments(track);
+  const newestMsn = Math.max(closed.at(-1)?.msn ?? 0, source.publishedMsn);
+  const oldest = Math.max(source.firstMsn, newestMsn - count + 1);
+  const inRing = closed.filter(({ msn }) => msn >= oldest).map(segmentEntry);
+  const before = view === 'live' ? [] : archived(source, track, initUris, oldest, inRing[0]);
+  return consecutive([...before, ...inRing], grid, track.timescale);
+}
+
+/** What only the archive still has, from `oldest` up to `next`. */
+function archived(
+  { archive, broadcast }: PresentationSource,
+  track: LiveTrack,
+  initUris: Map<number, string>,
+  oldest: number,
+  next: SegmentEntry | undefined,
+): readonly SegmentEntry[] {
+  const records = archive?.list(broadcast.id, track.name) ?? [];
+  const first = records[0]?.msn ?? 0;
   if (next === undefined) {
     return [];
   }
-  const oldest = Math.max(
-    source.firstMsn,
-    next.msn - Math.floor(source.dvrWindowMs / grid.segmentMs),
-  );
-  const entries: SegmentEntry[] = [];
-  for (const record of source.archive?.list(id, track.name) ?? []) {
-    if (record.msn >= oldest && record.msn < next.msn) {
-      fillUpTo(entries, record.msn, grid, track.timescale);
-      initUris.set(record.era, initUris.get(record.era) ?? record.initUri);
-      entries.push(record);
+  // Records are consecutive: the place of a number is known.
+  const kept = records.slice(Math.max(0, oldest - first), Math.max(0, next.msn - first));
+  let era: number | undefined;
+  for (const record of kept) {
+    if (record.era !== era) {
+      era = record.era;
+      initUris.set(era, initUris.get(era) ?? record.initUri);
     }
   }
-  fillUpTo(entries, next.msn, grid, track.timescale);
-  return entries;
+  return kept;
 }
 
 /** What is not there although its neighbours are is a gap: names count on. */
-function fillUpTo(entries: SegmentEntry[], msn: number, grid: Grid, timescale: number): void {
-  for (let last = entries.at(-1); last !== undefined && last.msn + 1 < msn; last = entries.at(-1)) {
-    const start = gridStart(grid, last.msn + 1, timescale);
-    const duration = ticks(gridStart(grid, last.msn + 2, timescale) - start);
-    entries.push({ msn: last.msn + 1, start, duration, isGap: true, parts: [], era: last.era });
+function consecutive(entries: SegmentEntry[], grid: Grid, timescale: number): SegmentEntry[] {
+  const span = (entries.at(-1)?.msn ?? -1) - (entries[0]?.msn ?? 0) + 1;
+  if (span === entries.length) {
+    return entries;
   }
+  const filled: SegmentEntry[] = [];
+  for (const entry of entries) {
+    for (
+      let last = filled.at(-1);
+      last !== undefined && last.msn + 1 < entry.msn;
+      last = filled.at(-1)
+    ) {
+      const start = gridStart(grid, last.msn + 1, timescale);
+      const duration = ticks(gridStart(grid, last.msn + 2, timescale) - start);
+      filled.push({ msn: last.msn + 1, start, duration, isGap: true, parts: [], era: last.era });
+    }
+    filled.push(entry);
+  }
+  return filled;
 }
 
 /** A track as `header` has it. */

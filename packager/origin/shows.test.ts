@@ -11,6 +11,7 @@ import { originConfigSchema } from './config.ts';
 import { audio, BROADCAST, FIRST_MSN as N, video } from './fixtures.ts';
 import type { LiveBroadcast } from './liveBroadcast.ts';
 import { Shows } from './shows.ts';
+import { type Archive, noArchive } from './storage.ts';
 
 const CONFIG = originConfigSchema.parse({ maxBroadcasts: 2 });
 let nowMs: number;
@@ -27,7 +28,7 @@ beforeEach(() => {
 });
 
 /** An origin's shows over `disk`, as a process that starts now has them. */
-async function start(): Promise<Shows> {
+async function start(instead: { archive?: Archive } = {}): Promise<Shows> {
   const clock = { nowMs: () => unixMs(nowMs) };
   const deps = { clock, logger: silentLogger, metrics: noMetrics, fileSystem: disk };
   archive = await openArchive(deps, CONFIG.dvr, '/media');
@@ -39,7 +40,7 @@ async function start(): Promise<Shows> {
         broadcast: (id) => Promise.resolve(desired.get(id)),
         broadcasts: () => Promise.resolve([...desired.values()]),
       },
-      archive,
+      archive: instead.archive ?? archive,
       agreement: undefined,
       onChange: (_live, track, change) => {
         changes.push(`${track} ${change}`);
@@ -135,6 +136,22 @@ describe('what is desired', () => {
     await shows.follow();
     expect(shows.get('demo')?.live.isEnded).toBe(false);
   });
+});
+
+describe('another ladder', () => {
+  it.each([['a disk'], ['memory only']])(
+    '[U01 U02 H18] is another session, with %s: names that are taken stay as they are',
+    async (where) => {
+      const shows = await start(where === 'a disk' ? {} : { archive: noArchive });
+      publish(await shows.forPublish('demo', 'v180'), N, N + 4.5);
+      const video = BROADCAST.ladder.video.map((rung) => ({ ...rung, bitrateBps: 500_000 }));
+      desired.set('demo', { ...BROADCAST, ladder: { ...BROADCAST.ladder, video } });
+      const live = await shows.forPublish('demo', 'v180');
+      publish(live, N + 3, N + 8, 2);
+      expect(playlist(live)).toContain(`#EXT-X-MEDIA-SEQUENCE:${N + 5}\n`);
+      expect(playlist(live)).toContain('#EXT-X-DISCONTINUITY-SEQUENCE:1\n');
+    },
+  );
 });
 
 describe('a restart', () => {

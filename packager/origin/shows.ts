@@ -152,7 +152,8 @@ export class Shows {
       // A ladder or grid that changed is another session: nothing of the old one fits it.
       before?.live.end();
       const depth = depthOf(this.#config, broadcast.grid);
-      const restored = await archive.restore(broadcast, depth.ringSegments);
+      const restored =
+        (await archive.restore(broadcast, depth.ringSegments)) ?? before?.live.successor();
       const live: LiveBroadcast = new LiveBroadcast(
         broadcast,
         depth,

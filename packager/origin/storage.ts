@@ -59,6 +59,8 @@ export type RestoredBroadcast = {
   readonly tracks: readonly RestoredTrack[];
   /** `tracks` are of a session that has ended: nothing follows. */
   readonly isEnded: boolean;
+  /** Where `tracks` are empty: names of segments before this instant are taken (Unix ms). */
+  readonly takenMs?: number;
 };
 
 /** State of the storage, for the API and the metric. */

@@ -174,7 +174,8 @@ class DirectoryArchive implements DiskArchive {
     const isEnded = newest.end !== undefined;
     const isWanted = !isEnded || (endedMs !== undefined && endedMs >= startedMs);
     if (!isWanted) {
-      return { eras, tracks: [], isEnded: false };
+      const takenMs = newest.newestMsn === undefined ? 0 : newest.msOf(newest.newestMsn + 1);
+      return { eras, tracks: [], isEnded: false, takenMs };
     }
     const tracks = await restoreSession(
       this.#deps.fileSystem,

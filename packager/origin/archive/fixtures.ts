@@ -33,6 +33,7 @@ export class Station {
     restored: RestoredBroadcast | undefined,
     clock: { nowMs: number },
     ringSegments: number,
+    dvrWindowMs: number,
   ) {
     this.archive = archive;
     this.restored = restored;
@@ -44,7 +45,7 @@ export class Station {
       {
         archive,
         nowMs: () => unixMs(clock.nowMs),
-        dvrWindowMs: CONFIG.windowMs,
+        dvrWindowMs,
         ...(restored === undefined ? {} : { restored }),
       },
     );
@@ -76,7 +77,7 @@ export class Station {
       directory,
     );
     const restored = await archive.restore(broadcast, ringSegments);
-    return new Station(archive, restored, clock, ringSegments);
+    return new Station(archive, restored, clock, ringSegments, config.windowMs);
   }
 
   set nowMs(value: number) {

@@ -74,7 +74,7 @@ export class Housekeeping {
 
   #compact({ writer, index, headers }: SessionTrack): void {
     if (writer !== undefined && isLong(writer.lines, index.records.length)) {
-      writer.compact((open) => compactJournal(headers, index.records, open));
+      writer.compact((open) => compactJournal(headers, index.records, open, index.isTrimmed));
     }
   }
 

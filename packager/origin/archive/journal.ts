@@ -25,6 +25,8 @@ export type JournalState = {
   /** Oldest first; may have holes. */
   readonly closed: readonly SegmentRecord[];
   readonly open: SegmentRecord | undefined;
+  /** Something older than `closed` was deleted. */
+  readonly isTrimmed: boolean;
   readonly lines: number;
   /** Lines that could not be read: torn by a crash, or by a full disk. */
   readonly tornLines: number;
@@ -85,8 +87,11 @@ export function compactJournal(
   headers: ReadonlyMap<number, string>,
   closed: readonly SegmentRecord[],
   open: SegmentRecord | undefined,
+  isTrimmed: boolean,
 ): JournalLine[] {
+  const [oldest] = closed;
   return [
+    ...(isTrimmed && oldest !== undefined ? [{ kind: 'floor' as const, msn: oldest.msn }] : []),
     ...Array.from(headers, ([era, uri]): JournalLine => ({ kind: 'header', era, uri })),
     ...closed.map((record): JournalLine => ({ kind: 'close', record })),
     ...(open === undefined ? [] : [{ kind: 'open' as const, record: open }]),
@@ -95,7 +100,12 @@ export function compactJournal(
 
 /** Reads a journal as far as its lines are whole. Never throws. */
 export function readJournal(text: string): JournalState {
-  const fold: Fold = { headers: new Map(), closed: new Map(), open: undefined };
+  const fold: Fold = {
+    headers: new Map(),
+    closed: new Map(),
+    open: undefined,
+    isTrimmed: false,
+  };
   const rows = text.split('\n').filter((row) => row !== '');
   let tornLines = 0;
   for (const row of rows) {
@@ -113,6 +123,7 @@ export function readJournal(text: string): JournalState {
     headers: fold.headers,
     closed,
     open: isStale ? undefined : fold.open,
+    isTrimmed: fold.isTrimmed,
     lines: rows.length,
     tornLines,
   };
@@ -122,6 +133,7 @@ type Fold = {
   readonly headers: Map<number, string>;
   readonly closed: Map<number, SegmentRecord>;
   open: SegmentRecord | undefined;
+  isTrimmed: boolean;
 };
 
 function apply(fold: Fold, line: JournalLine): void {
@@ -146,6 +158,7 @@ function apply(fold: Fold, line: JournalLine): void {
       fold.open = fold.open?.msn === line.msn ? undefined : fold.open;
       break;
     case 'floor':
+      fold.isTrimmed = true;
       dropBefore(fold.closed, line.msn);
   }
 }

@@ -71,6 +71,8 @@ async function loadBroadcast(
   const found = [...sessions.values()].sort((a, b) => a.id.localeCompare(b.id));
   for (const session of found) {
     session.eras = allEras(session);
+    // Where the window began before the restart it does not begin earlier now.
+    session.isSqueezed = [...session.tracks.values()].some(({ index }) => index.isTrimmed);
   }
   return found;
 }
@@ -129,6 +131,7 @@ async function loadJournal(
   const journal = readJournal(bytes === undefined ? '' : textOf(bytes));
   const { headers, index } = track;
   journal.headers.forEach((uri, era) => headers.set(era, uri));
+  index.isTrimmed = journal.isTrimmed;
   let isChanged = journal.tornLines > 0;
   for (const record of journal.closed) {
     const isWhole = record.bytes === 0 || sizes.get(segmentName(record.msn)) === record.bytes;
@@ -139,7 +142,7 @@ async function loadJournal(
   track.found = open && (await cutBack({ fileSystem, home, sizes }, open));
   isChanged ||= journal.open !== undefined && track.found === undefined;
   if (isChanged || isLong(journal.lines, index.records.length)) {
-    const lines = compactJournal(headers, index.records, track.found?.record);
+    const lines = compactJournal(headers, index.records, track.found?.record, index.isTrimmed);
     await fileSystem.replace(path, journalText(lines));
   }
   return journal.tornLines;

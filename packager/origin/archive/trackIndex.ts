@@ -9,6 +9,8 @@ const MAX_HOLE_SEGMENTS = 86_400;
 export class TrackIndex {
   #records: SegmentRecord[] = [];
   #bytes = 0;
+  /** Something older was deleted, in this life of the process or one before. */
+  isTrimmed = false;
   readonly #partsFor: number;
 
   /** @param partsFor how many of the newest keep their parts: what may still be listed with them */
@@ -71,6 +73,7 @@ export class TrackIndex {
   dropBefore(msn: number): SegmentRecord[] {
     const count = Math.max(0, Math.min(this.#records.length, msn - (this.oldest?.msn ?? msn)));
     const dropped = this.#records.splice(0, count);
+    this.isTrimmed ||= dropped.length > 0;
     this.#bytes -= dropped.reduce((sum, { bytes }) => sum + bytes, 0);
     return dropped;
   }
