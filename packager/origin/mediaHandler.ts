@@ -100,7 +100,7 @@ function answerLive(
   switch (route.kind) {
     case 'multivariant':
     case 'mpd':
-      answerManifest(exchange, show, route);
+      answerManifest(desk, exchange, show, route);
       break;
     case 'playlist':
     case 'iframes':

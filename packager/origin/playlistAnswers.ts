@@ -13,7 +13,7 @@ import type { Exchange } from './exchange.ts';
 import { answerOrHold } from './holding.ts';
 import type { Rendering } from './renderings.ts';
 import type { Route } from './route.ts';
-import type { MediaDesk, Show } from './show.ts';
+import { isOver, type MediaDesk, type Show } from './show.ts';
 
 type ManifestRoute = Extract<Route, { kind: 'multivariant' | 'mpd' }>;
 type PlaylistRoute = Extract<Route, { kind: 'playlist' | 'iframes' }>;
@@ -21,17 +21,33 @@ type PlaylistRoute = Extract<Route, { kind: 'playlist' | 'iframes' }>;
 const NO_DIRECTIVES: Directives = {};
 
 /** Answers with the multivariant playlist or the MPD of a view. */
-export function answerManifest(exchange: Exchange, show: Show, route: ManifestRoute): void {
+export function answerManifest(
+  { clock }: Pick<MediaDesk, 'clock'>,
+  exchange: Exchange,
+  show: Show,
+  route: ManifestRoute,
+): void {
   const presentation = presentationOf(show, route);
   if (presentation === undefined) {
     sendNotFound(exchange);
     return;
   }
-  const render = route.kind === 'mpd' ? renderMpd : renderMultivariant;
-  const rendering = show.renderings.get(`${route.kind} ${route.view}`, show.live.version, () =>
-    render(presentation),
+  const { kind, view } = route;
+  const isPast = presentation.isEnded === true && isOver(show.live.endedMs, clock.nowMs());
+  const name = `${kind} ${view}${isPast ? ' past' : ''}`;
+  const rendering = show.renderings.get(name, show.live.version, () =>
+    kind === 'mpd' ? renderMpd(timedFor(presentation, isPast)) : renderMultivariant(presentation),
   );
   sendRendering(exchange, manifestKind(route, presentation), rendering);
+}
+
+/**
+ * dash.js 5.2 begins a static MPD at the start of its first Period. While the end is news that is
+ * 1970, as it was while live, so that nobody is moved who plays; who comes afterwards gets the same
+ * media under the same names on the timeline of a recording, which begins with what is listed.
+ */
+function timedFor(presentation: Presentation, isPast: boolean): Presentation {
+  return isPast ? { ...presentation, view: 'vod' } : presentation;
 }
 
 /** Answers with a media or I-frame playlist, as its delivery directives ask (rfc8216bis §6.2.5). */

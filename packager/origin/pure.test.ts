@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ticks } from '../../infra/kernel/time.ts';
+import { ticks, unixMs } from '../../infra/kernel/time.ts';
 import type { SegmentEntry, TrackWindow } from '../playlists/model.ts';
 import { ArchivedBodies } from './archivedBodies.ts';
 import { depthOf } from './config.ts';
@@ -8,6 +8,7 @@ import { BROADCAST } from './fixtures.ts';
 import { acceptsGzip, isUnmodifiedSince, matchesEtag, parseRange } from './negotiation.ts';
 import { Renderings } from './renderings.ts';
 import { parseRoute } from './route.ts';
+import { isOver } from './show.ts';
 
 describe('parseDirectives', () => {
   it.each([
@@ -98,6 +99,20 @@ describe('judge', () => {
 
   it('[R04] answers at once for a gap segment', () => {
     expect(judge({ msn: 99, part: 0 }, window(undefined, 0), BROADCAST.grid)).toBe('now');
+  });
+});
+
+describe('isOver', () => {
+  it.each([
+    ['at the end', 1000, 1000, false],
+    ['within a minute of it', 1000, 60_999, false],
+    ['a minute after it', 1000, 61_000, true],
+    ['where the clock went back', 61_000, 1000, false],
+    ['where the end was before a restart', undefined, 1000, true],
+  ])('%s', (_name, endedMs, nowMs, expected) => {
+    expect(isOver(endedMs === undefined ? undefined : unixMs(endedMs), unixMs(nowMs))).toBe(
+      expected,
+    );
   });
 });
 

@@ -137,6 +137,15 @@ function open(path: string): { socket: Socket; received: () => string } {
 
 const text = ({ body }: Answer): string => body.toString();
 
+/** Id and start of the Period of an MPD, first number and presentation time of its video. */
+function periodOf(mpd: string): (string | undefined)[] {
+  return [
+    ...(/<Period id="([^"]*)" start="([^"]*)"/.exec(mpd)?.slice(1) ?? []),
+    /startNumber="(\d+)"/.exec(mpd)?.[1],
+    / presentationTimeOffset="(\d+)"/.exec(mpd)?.[1],
+  ];
+}
+
 describe('delivery directives', () => {
   it('[R01] hold a whole segment until its last part', async () => {
     live.part(N + 8);
@@ -341,6 +350,39 @@ describe('views and kinds', () => {
       expect(answer.headers['etag']).toBe(whole.headers['etag']);
     }
     expect(live.room.size).toBe(0);
+  });
+
+  it.each(['/live/demo/manifest.mpd', '/live/demo/dvr.mpd'])(
+    '[M17 M03 C8] %s keeps its timeline for a minute after the end; later it begins with what is listed',
+    async (path) => {
+      const before = text(await get(path));
+      live.end();
+      live.nowMs += 59_999;
+      const ended = await get(path);
+      expect(text(ended)).toContain('type="static" availabilityStartTime=');
+      expect(periodOf(text(ended))).toEqual(periodOf(before));
+      live.nowMs += 1;
+      const over = await get(path);
+      expect(text(over)).toContain('type="static" mediaPresentationDuration="PT16S"');
+      expect(periodOf(text(over))).toEqual(['e0', 'PT0S', String(N), String(N * 180_000)]);
+      for (const answer of [ended, over]) {
+        expect(answer.headers['cache-control']).toBe('public, max-age=6');
+        expect(text(answer)).toContain(`endNumber="${N + 7}"`);
+        expect(text(answer)).toContain('media="$RepresentationID$/$Number$.m4s"');
+      }
+      expect(over.headers['etag']).not.toBe(ended.headers['etag']);
+      // The first and the last that it names are there.
+      for (const msn of [N, N + 7]) {
+        expect((await get(`/live/demo/v180/${msn}.m4s`)).status).toBe(200);
+      }
+    },
+  );
+
+  it('[M17] an end from before a restart is no news', async () => {
+    live.end();
+    live.endedMs = undefined;
+    const [, start, startNumber] = periodOf(text(await get('/live/demo/manifest.mpd')));
+    expect([start, startNumber]).toEqual(['PT0S', String(N)]);
   });
 
   it('[B15] compares validators after the hold', async () => {

@@ -4,7 +4,7 @@
  */
 import { gridStart, partsPerSegment } from '../../infra/kernel/grid.ts';
 import { noMetrics } from '../../infra/kernel/metrics.ts';
-import { ticks, unixMs } from '../../infra/kernel/time.ts';
+import { ticks, type UnixMs, unixMs } from '../../infra/kernel/time.ts';
 import { AUDIO_HEADER, VIDEO_HEADER } from '../cmaf/fixtures.ts';
 import { parseInit } from '../cmaf/index.ts';
 import type { Presentation, TrackWindow } from '../playlists/model.ts';
@@ -53,6 +53,7 @@ export class HandBroadcast implements ServedBroadcast {
   readonly handle: ReturnType<typeof createMediaHandler>;
   readonly renderings = new Renderings();
   isEnded = false;
+  endedMs: UnixMs | undefined;
   nowMs = 0;
   version = 0;
   readonly #tracks = new Map<string, HandTrack>();
@@ -164,6 +165,7 @@ export class HandBroadcast implements ServedBroadcast {
       }
     }
     this.isEnded = true;
+    this.endedMs = unixMs(this.nowMs);
     this.version += 1;
     this.wakeAll();
   }

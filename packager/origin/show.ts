@@ -26,6 +26,8 @@ export interface ServedBroadcast {
   readonly broadcast: Pick<Broadcast, 'id' | 'grid'>;
   /** Grows whenever a playlist would read differently. */
   readonly version: number;
+  /** When it ended; undefined while it lives, and where it had ended before a restart. */
+  readonly endedMs: UnixMs | undefined;
   /** The same object until the version changes. */
   presentation(view?: 'live' | 'dvr'): Presentation | undefined;
   track(name: string): ServedTrack | undefined;
@@ -66,6 +68,8 @@ export type MediaDesk = MediaDeps & {
 };
 
 const HELD_TARGET_DURATIONS = 3;
+/** By then every player of the live edge has read the end: they ask for the MPD every two seconds. */
+const END_IS_NEWS_MS = 60_000;
 
 /** Where requests for a track wait. */
 export function roomKey(
@@ -79,6 +83,14 @@ export function roomKey(
 export function deadline({ clock }: Pick<MediaDeps, 'clock'>, { live }: Show): UnixMs {
   const targetMs = targetDurationSeconds(live.broadcast.grid) * 1000;
   return unixMs(clock.nowMs() + HELD_TARGET_DURATIONS * targetMs);
+}
+
+/**
+ * Whether who asks for an ended broadcast now comes to it afterwards: nobody who played it live is
+ * still to learn of the end. Pure; an end whose instant is not known was before a restart.
+ */
+export function isOver(endedMs: UnixMs | undefined, nowMs: UnixMs): boolean {
+  return endedMs === undefined || nowMs - endedMs >= END_IS_NEWS_MS;
 }
 
 /** End of segment `msn` on the timeline: when its media was complete, on every origin alike. */
