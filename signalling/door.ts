@@ -1,5 +1,6 @@
 /** Listeners and their refusals: the ingest's token, plain HTTP where a WebSocket is meant, ports. */
-import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
+import { createServer, STATUS_CODES } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { GatewayError } from '../infra/kernel/errors.ts';
 import { isAuthorized, type Secret } from '../infra/kernel/secret.ts';
@@ -32,10 +33,16 @@ export function refuseUpgrade(socket: Duplex, status: number, text: string): voi
   );
 }
 
+/** Makes a server that does not listen yet: a plain one, or one that speaks TLS. */
+export type CreateServer = (
+  onRequest: (request: IncomingMessage, response: ServerResponse) => void,
+) => Server;
+
 /**
  * A listener of streamers or SFUs: upgrades on any path, 426 for anything else.
  *
  * @param setting what configures it, for the error
+ * @param create plain HTTP where left out
  * @throws GatewayError `port_in_use` or `bad_config`
  */
 export async function listenForPeers(
@@ -43,8 +50,9 @@ export async function listenForPeers(
   setting: string,
   maxSockets: number,
   onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void,
+  create: CreateServer = createServer,
 ): Promise<Server> {
-  const server = createServer((_request, response) => {
+  const server = create((_request, response) => {
     response
       .writeHead(426, { 'Content-Type': 'text/plain', Connection: 'close', Upgrade: 'websocket' })
       .end('streamers connect here by WebSocket\n');

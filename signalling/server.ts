@@ -16,7 +16,13 @@ import {
   fullSignallingConfigSchema,
   type SignallingConfigInput,
 } from './config.ts';
-import { ingestRefusal, isLoopback, listenForPeers, refuseUpgrade } from './door.ts';
+import {
+  type CreateServer,
+  ingestRefusal,
+  isLoopback,
+  listenForPeers,
+  refuseUpgrade,
+} from './door.ts';
 import { createGate } from './gate.ts';
 import { createHub, type Hub } from './hub.ts';
 import { joinReplicas, type Replica } from './replica.ts';
@@ -36,6 +42,8 @@ export type SignallingDeps = {
   readonly admission?: Admission;
   /** What the replicas share; this server is alone where left out. */
   readonly backplane?: Backplane;
+  /** Makes the servers of streamers and SFUs, for TLS; plain HTTP where left out. */
+  readonly createServer?: CreateServer;
 };
 
 /** The running signalling server. */
@@ -102,6 +110,7 @@ export async function startSignalling(
         'signalling.streamers',
         2 * config.maxStreamers,
         (request, socket, head) => gate.handle('streamer', request, socket, head),
+        deps.createServer,
       ),
     );
     if (config.sfu !== undefined) {
@@ -111,6 +120,7 @@ export async function startSignalling(
           'signalling.sfu',
           MAX_SFU_SOCKETS,
           (request, socket, head) => gate.handle('sfu', request, socket, head),
+          deps.createServer,
         ),
       );
     }

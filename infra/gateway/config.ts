@@ -41,8 +41,26 @@ export const SECRET_PATHS = [
 
 const MIN_TOKEN_LENGTH = 16;
 
+/** What a process can be; `all` is every one of them. */
+export const ROLES = ['signalling', 'ingest', 'worker', 'origin'] as const;
+
+/** A role of the gateway. */
+export type Role = (typeof ROLES)[number];
+
+const rolesSchema = z
+  .preprocess(
+    (value) => (typeof value === 'string' ? value.split(',').map((name) => name.trim()) : value),
+    z.array(z.enum(['all', ...ROLES])).min(1),
+  )
+  .transform((names): readonly Role[] =>
+    names.includes('all') ? ROLES : ROLES.filter((role) => names.includes(role)),
+  );
+
 /** Everything that can be configured; `grandstand.sample.yaml` is the manual. */
-export const gatewayConfigSchema = z.strictObject({
+const wholeSchema = z.strictObject({
+  roles: rolesSchema
+    .prefault(['all'])
+    .describe('What runs here: all, or some of signalling, ingest, worker and origin.'),
   dataDir: z
     .string()
     .min(1)
@@ -86,6 +104,12 @@ export const gatewayConfigSchema = z.strictObject({
     .prefault({}),
   tls: z
     .strictObject({
+      plainStreamers: z
+        .boolean()
+        .default(true)
+        .describe(
+          'With a certificate the ports of streamers and SFUs take wss; whether they take ws too.',
+        ),
       certificateFile: z
         .string()
         .min(1)
@@ -114,6 +138,10 @@ export const gatewayConfigSchema = z.strictObject({
         .describe(
           'Feed, publishing and metrics between roles (HOST:PORT); never route it to viewers.',
         ),
+      advertise: z
+        .url({ protocol: /^http$/ })
+        .optional()
+        .describe('URL by which other processes reach that listener; its address where unset.'),
       token: secretSchema(
         (text) => text.length >= MIN_TOKEN_LENGTH,
         `must have at least ${MIN_TOKEN_LENGTH} characters`,
@@ -150,6 +178,22 @@ export const gatewayConfigSchema = z.strictObject({
   worker: workerConfigSchema.prefault({}),
   origin: originConfigSchema.prefault({}),
 });
+
+/** The same with what holds across sections. */
+export const gatewayConfigSchema = wholeSchema
+  .refine(({ roles, redis }) => isWhole(roles) || redis.url !== undefined, {
+    path: ['redis', 'url'],
+    message: 'is needed where not every role runs in one process: they meet in Redis',
+  })
+  .refine(({ roles, internal }) => isWhole(roles) || internal.token !== undefined, {
+    path: ['internal', 'token'],
+    message: 'is needed where not every role runs in one process, the same for all of them',
+  });
+
+/** Whether every role runs here. */
+export function isWhole(roles: readonly Role[]): boolean {
+  return roles.length === ROLES.length;
+}
 
 /** The parsed configuration. */
 export type GatewayConfig = z.output<typeof gatewayConfigSchema>;

@@ -23,9 +23,14 @@ export type Wish = {
   readonly grid?: Grid | undefined;
 };
 
+/** What a broadcast is to be instead; the rest stays. */
+export type Amendment = Omit<Wish, 'id'>;
+
 /** The changes. Each is read, then write: of two at the same instant the later one holds. */
 export type DesiredBroadcasts = {
   create(wish: Wish): Promise<Change>;
+  /** Changes one that nobody watches, which the caller has made sure of: what runs, runs anew. */
+  patch(id: string, amendment: Amendment): Promise<Change>;
   /** Asks for the end; one that has ended stays so. */
   stop(id: string): Promise<Change>;
   /** Starts one that was stopped; one that runs goes on. */
@@ -115,6 +120,15 @@ export function desiredBroadcasts(deps: DesiredDeps): DesiredBroadcasts {
       await directory.saveBroadcast(broadcast);
       return { kind: 'done', broadcast };
     },
+    patch: (id, { source, ladder, grid }) =>
+      change(id, (known) => ({
+        ...known,
+        ...(source === undefined ? {} : { source }),
+        ...(ladder === undefined ? {} : { ladder }),
+        ...(grid === undefined ? {} : { grid }),
+        // Jobs carry what they were made for: those of another run are over.
+        ...(isEnded(known) ? {} : { startedMs: Math.max(now(), runOf(known) + 1) }),
+      })),
     // The instants of one broadcast only grow, whatever the clock says: their order is its state.
     stop: (id) =>
       change(id, (known) =>

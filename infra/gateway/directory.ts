@@ -27,8 +27,8 @@ const LEASES = 'grandstand:lease';
 const FEEDS = 'grandstand:feed';
 const STATUS = 'grandstand:status';
 
-/** Roles that others must find. */
-export type LeasedRole = 'origin' | 'signalling';
+/** Roles that others must find: by base URL, a worker by the class of its encoder. */
+export type LeasedRole = 'origin' | 'signalling' | 'worker';
 
 /** What the roles said last of a broadcast; undefined where a lease has expired. */
 export type RoleStatuses = {
@@ -40,7 +40,9 @@ export type RoleStatuses = {
 /** The directory with the writes that only the gateway makes. */
 export type RedisDirectory = Directory &
   StatusBoard & {
-    leaseRole(role: LeasedRole, instance: string, baseUrl: string): Promise<void>;
+    leaseRole(role: LeasedRole, instance: string, value: string): Promise<void>;
+    /** Classes of encoders of the workers that live. */
+    encoders(): Promise<readonly string[]>;
     broadcasts(): Promise<readonly Broadcast[]>;
     /** Adds one that is not there yet; false where it is. */
     addBroadcast(broadcast: Broadcast): Promise<boolean>;
@@ -82,7 +84,8 @@ export function redisDirectory(store: KeyValueStore): RedisDirectory {
     removeBroadcast: (id) => store.hashRemove(BROADCASTS, id),
     saveBroadcast: (broadcast) =>
       store.hashSet(BROADCASTS, broadcast.id, JSON.stringify(broadcast)),
-    leaseRole: (role, instance, baseUrl) => lease(`${LEASES}:${role}:${instance}`, baseUrl),
+    leaseRole: (role, instance, value) => lease(`${LEASES}:${role}:${instance}`, value),
+    encoders: () => leased('worker'),
     announceFeed: (id, location) =>
       lease(`${FEEDS}:${id}:${formatEpoch(location.epoch)}`, {
         url: location.url,

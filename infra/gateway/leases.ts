@@ -1,16 +1,19 @@
 /** The leases by which other roles find this process, renewed each second. */
 import { randomBytes } from 'node:crypto';
-import type { RedisDirectory } from './directory.ts';
+import type { LeasedRole, RedisDirectory } from './directory.ts';
 import { errorText } from '../kernel/errors.ts';
 import { type Closeable, pause } from '../kernel/lifecycle.ts';
 import type { Logger } from '../kernel/logger.ts';
 
 const LEASE_RENEWAL_MS = 1000;
 
-/** Leases the origin and the signalling server at `internalUrl`; `onTick` runs with each renewal. */
+/** What a role says of itself: its base URL, or of a worker the class of its encoder. */
+export type Lease = { readonly role: LeasedRole; readonly value: string };
+
+/** Leases what runs here; `onTick` runs with each renewal. */
 export function startLeases(
-  directory: RedisDirectory,
-  internalUrl: string,
+  directory: Pick<RedisDirectory, 'leaseRole'>,
+  leases: readonly Lease[],
   onTick: () => void,
   logger: Logger,
 ): Closeable {
@@ -19,8 +22,9 @@ export function startLeases(
   const loop = (async () => {
     while (!stopped.signal.aborted) {
       try {
-        await directory.leaseRole('origin', instance, internalUrl);
-        await directory.leaseRole('signalling', instance, internalUrl);
+        for (const { role, value } of leases) {
+          await directory.leaseRole(role, instance, value);
+        }
       } catch (error) {
         logger.debug({ error: errorText(error) }, 'lease not renewed');
       }

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { GatewayConfig, Listen } from './config.ts';
 import { certificateWarning, loadCertificate, watchCertificate } from './http/certificate.ts';
+import { type Certificates, createCertificates } from './http/certificates.ts';
 import { listen, listenTls, type ListenOptions } from './http/listen.ts';
 import { listenMedia, type MediaHandler } from './http/mediaListener.ts';
 import type { CloseStack } from '../kernel/lifecycle.ts';
@@ -17,11 +18,35 @@ export type PublicUrls = {
 
 const REQUEST_TIMEOUT_MS = 60_000;
 
+/**
+ * The configured certificate, read again when its files change; undefined where there is none.
+ *
+ * @throws GatewayError `bad_config` naming the file at fault
+ */
+export async function openCertificates(
+  { certificateFile, keyFile }: GatewayConfig['tls'],
+  logger: Logger,
+  stack: CloseStack,
+): Promise<Certificates | undefined> {
+  if (certificateFile === undefined || keyFile === undefined) {
+    return undefined;
+  }
+  const files = { certificateFile, keyFile };
+  const certificate = await loadCertificate(files);
+  const warning = certificateWarning(certificate, Date.now());
+  if (warning !== undefined) {
+    logger.warn({ certificateFile }, warning);
+  }
+  const certificates = createCertificates(certificate);
+  stack.push(watchCertificate(files, logger, (renewed) => certificates.renew(renewed)));
+  return certificates;
+}
+
 /** Opens what the configuration asks for; `stack` closes it. */
 export async function openPublicListeners(
   deps: {
     readonly config: Pick<GatewayConfig, 'http' | 'tls'>;
-    readonly logger: Logger;
+    readonly certificates: Certificates | undefined;
     readonly listening: (at: Listen, setting: string) => ListenOptions;
     readonly stack: CloseStack;
   },
@@ -31,7 +56,7 @@ export async function openPublicListeners(
     readonly handleUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   },
 ): Promise<PublicUrls> {
-  const { config, logger, listening, stack } = deps;
+  const { config, certificates, listening, stack } = deps;
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     if (!handlers.handleMedia(request, response)) {
       handlers.handlePage(request, response);
@@ -48,17 +73,10 @@ export async function openPublicListeners(
     ),
   );
   const publicUrl = `http://${urlHost(config.http.listen.host)}:${plain.port}`;
-  const { certificateFile, keyFile } = config.tls;
-  if (certificateFile === undefined || keyFile === undefined) {
+  if (certificates === undefined) {
     return { publicUrl, tls: undefined };
   }
-
-  const files = { certificateFile, keyFile };
-  const certificate = await loadCertificate(files);
-  const warning = certificateWarning(certificate, Date.now());
-  if (warning !== undefined) {
-    logger.warn({ certificateFile }, warning);
-  }
+  const certificate = certificates.current();
   const pages = stack.push(
     await listenTls(
       {
@@ -76,12 +94,8 @@ export async function openPublicListeners(
       handlers.handleMedia,
     ),
   );
-  stack.push(
-    watchCertificate(files, logger, (renewed) => {
-      pages.renew(renewed);
-      media.renew(renewed);
-    }),
-  );
+  certificates.use(pages);
+  certificates.use(media);
   return {
     publicUrl,
     tls: {

@@ -1,5 +1,5 @@
-/** What the API shows: broadcasts from what the roles last said, and Epic's views of signalling. */
-import { playersView, type Signalling, statusView, streamersView } from '../../signalling/index.ts';
+/** What the API shows of broadcasts: what the roles last said, and who is at signalling. */
+import type { Signalling } from '../../signalling/index.ts';
 import { broadcastView, type BroadcastView, stateOf, type StreamerState } from './broadcastView.ts';
 import type { RedisDirectory } from './directory.ts';
 import type { Clock } from '../kernel/broadcastClock.ts';
@@ -10,8 +10,6 @@ import type { Broadcast, BroadcastState } from '../kernel/wire.ts';
 export type Views = {
   broadcasts(): Promise<BroadcastView[]>;
   broadcast(id: string): Promise<BroadcastView | undefined>;
-  /** `['streamers', 'demo']` as Epic's REST API answers it; undefined for 404. */
-  epicView(path: readonly string[]): unknown;
 };
 
 /** Views over the directory and the signalling server of this process. */
@@ -35,7 +33,6 @@ export function createViews(
   };
   return {
     broadcast: view,
-    epicView: (path) => epicView(signalling, path),
     async broadcasts() {
       const ids = (await directory.broadcasts()).map((broadcast) => broadcast.id).sort();
       history.keepOnly(ids);
@@ -61,25 +58,6 @@ function streamerState(
     isConnected,
     presenter: player === undefined ? null : { connected: true, playerId: player.playerId },
   };
-}
-
-function epicView(signalling: Pick<Signalling, 'snapshot'>, path: readonly string[]): unknown {
-  const [kind = '', id] = path;
-  const snapshot = signalling.snapshot();
-  switch (kind) {
-    case 'status':
-      return statusView(snapshot);
-    case 'streamers':
-      return id === undefined
-        ? streamersView(snapshot)
-        : streamersView(snapshot).find((streamer) => streamer.streamerId === id);
-    case 'players':
-      return id === undefined
-        ? playersView(snapshot)
-        : playersView(snapshot).find((player) => player.playerId === id);
-    default:
-      return undefined;
-  }
 }
 
 /** Remembers since when each broadcast has been in its state. */

@@ -34,18 +34,34 @@ program
   .description("run the gateway; Wilbur's command line (--streamer_port …) is understood too")
   .addOption(config())
   .addOption(new Option('--demo', 'also run the demo streamer').default(false))
-  .addOption(new Option('--role <role>', 'which role runs here').choices(['all']).default('all'))
+  .addOption(
+    new Option(
+      '--role <role>',
+      'what runs here: all, or signalling, ingest, worker, origin; repeat it, or with commas',
+    ).argParser((text, before: readonly string[] | undefined) => [
+      ...(before ?? []),
+      ...text.split(','),
+    ]),
+  )
   .addOption(new Option('--http <host:port>', 'public listener'))
   .addOption(new Option('--data-dir <directory>', 'state and private Redis'))
   .addOption(json())
   .action(
-    (options: { config?: string; demo: boolean; http?: string; dataDir?: string; json: boolean }) =>
+    (options: {
+      config?: string;
+      demo: boolean;
+      role?: string[];
+      http?: string;
+      dataDir?: string;
+      json: boolean;
+    }) =>
       start({
         file: options.config,
         isDemo: options.demo,
         isJson: options.json,
         wilbur,
         flags: {
+          ...(options.role === undefined ? {} : { roles: options.role }),
           ...(options.http === undefined ? {} : { http: { listen: options.http } }),
           ...(options.dataDir === undefined ? {} : { dataDir: options.dataDir }),
         },

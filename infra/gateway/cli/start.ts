@@ -1,6 +1,7 @@
 /** `grandstand start`: runs the gateway, says what runs where, and ends in order. */
-import { errorText, type GatewayError } from '../../kernel/errors.ts';
+import { errorText, GatewayError } from '../../kernel/errors.ts';
 import { createLogger } from '../../kernel/logger.ts';
+import { isWhole, type Role } from '../config.ts';
 import { type Gateway, startGateway } from '../gateway.ts';
 import { loadConfig } from '../loadConfig.ts';
 import { type DemoChild, startDemoChild } from './demo.ts';
@@ -49,10 +50,14 @@ export async function start(options: {
     process.exitCode = 1;
     end(error.code);
   };
+  if (options.isDemo && !config.roles.includes('signalling')) {
+    throw new GatewayError('bad_config', '--demo needs the role signalling in the same process');
+  }
   const gateway = await startGateway(config, logger, onFatal);
-  const demo = options.isDemo
-    ? startDemoChild(gateway.streamerUrl, logger.child({ area: 'demo' }))
-    : undefined;
+  const demo =
+    options.isDemo && gateway.streamerUrl !== undefined
+      ? startDemoChild(gateway.streamerUrl, logger.child({ area: 'demo' }))
+      : undefined;
   console.log(options.isJson ? JSON.stringify(summary(gateway, demo)) : table(gateway, demo));
 
   const reason = await ended;
@@ -90,40 +95,51 @@ function onStopSignals(end: (reason: string) => void): () => void {
 }
 
 function summary(gateway: Gateway, demo: DemoChild | undefined): Record<string, unknown> {
-  const { publicUrl, tls, streamerUrl, internalUrl, redis, encoder } = gateway;
+  const { roles, publicUrl, tls, streamerUrl, internalUrl, redis, encoder } = gateway;
   return {
-    ...{ publicUrl, tls: tls ?? null, streamerUrl, internalUrl, redis, encoder },
+    ...{ roles, publicUrl, tls: tls ?? null, streamerUrl: streamerUrl ?? null, internalUrl, redis },
+    encoder: encoder ?? null,
     demo: demo?.id ?? null,
   };
 }
 
 function table(gateway: Gateway, demo: DemoChild | undefined): string {
   const watched = demo?.id ?? '{broadcast}';
+  const { publicUrl, tls, streamerUrl, encoder } = gateway;
+  const has = (role: Role): boolean => gateway.roles.includes(role);
+  const when = (isSo: boolean, ...rows: [string, string][]): [string, string][] =>
+    isSo ? rows : [];
   const rows: [string, string][] = [
-    ['pages', gateway.publicUrl],
-    ['watch', `${gateway.publicUrl}/watch/${watched}`],
-    ['present', `${gateway.publicUrl}/present/${watched}`],
-    ['LL-HLS', `${gateway.publicUrl}/live/${watched}/main.m3u8`],
-    ['LL-DASH', `${gateway.publicUrl}/live/${watched}/manifest.mpd`],
-    ...(gateway.tls === undefined
+    ...when(!isWhole(gateway.roles), ['roles', gateway.roles.join(', ')]),
+    ...when(
+      has('signalling'),
+      ['pages', publicUrl],
+      ['watch', `${publicUrl}/watch/${watched}`],
+      ['present', `${publicUrl}/present/${watched}`],
+      ['API', `${publicUrl}/api`],
+    ),
+    ...when(
+      has('origin'),
+      ['LL-HLS', `${publicUrl}/live/${watched}/main.m3u8`],
+      ['LL-DASH', `${publicUrl}/live/${watched}/manifest.mpd`],
+    ),
+    ...(tls === undefined
       ? []
       : ([
-          ['TLS', `${gateway.tls.publicUrl}  (pages, presenters, media)`],
-          ['HTTP/2', `${gateway.tls.mediaUrl}/live/${watched}/main.m3u8  (low latency on Apple)`],
+          ['TLS', `${tls.publicUrl}  (pages, presenters, media)`],
+          ['HTTP/2', `${tls.mediaUrl}/live/${watched}/main.m3u8  (low latency on Apple)`],
         ] satisfies [string, string][])),
-    [
+    ...when(streamerUrl !== undefined, [
       'Unreal',
-      `-PixelStreamingSignallingURL=${gateway.streamerUrl}  (UE 5.2-5.4: -PixelStreamingURL=…)`,
-    ],
+      `-PixelStreamingSignallingURL=${streamerUrl ?? ''}  (UE 5.2-5.4: -PixelStreamingURL=…)`,
+    ]),
     [
       'internal',
       `${gateway.internalUrl}  (feed, publishing, /metrics; needs the token in {dataDir}/internal.token)`,
     ],
     ['Redis', gateway.redis],
-    ['encoder', `${gateway.encoder.name}: ${gateway.encoder.reason}`],
-    ...(demo === undefined
-      ? []
-      : [['demo', `streamer '${demo.id}' in its own process`] satisfies [string, string]]),
+    ...when(encoder !== undefined, ['encoder', `${encoder?.name ?? ''}: ${encoder?.reason ?? ''}`]),
+    ...when(demo !== undefined, ['demo', `streamer '${watched}' in its own process`]),
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return [

@@ -1,4 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { accessGuard } from './api/access.ts';
+import { broadcastRoutes } from './api/broadcasts.ts';
+import { recordingRoutes } from './api/recordings.ts';
+import { broadcastSchema, recordingsSchema } from './api/schemas.ts';
 import { createApp } from './app.ts';
 import { httpLimitsSchema } from './limits.ts';
 import { listen } from './listen.ts';
@@ -27,33 +31,36 @@ function view(id: string): BroadcastView | undefined {
 
 beforeAll(async () => {
   const grid = gridSchema.parse({});
+  const guard = accessGuard({
+    ...{ token: new Secret('a-token-of-this-test'), trustLoopback: true, isOpen: true },
+    operators: {
+      admit: () => Promise.resolve({ kind: 'refusal', status: 401, reason: 'no token of ours' }),
+    },
+  });
+  const recording = {
+    ...{ id: '20261120t220409z', fromMs: NOW, toMs: NOW + 5000, bytes: 9, expiresMs: NOW + 9e7 },
+  };
   const app = createApp({
     logger: silentLogger,
-    pagesDirectory: '/nonexistent',
-    writeRule: { token: new Secret('a-token-of-this-test'), trustLoopback: true },
-    desired: desiredBroadcasts({
-      directory,
-      nowMs: () => NOW,
-      maxBroadcasts: 3,
-      ladder: DEFAULT_LADDER,
-      grid,
-    }),
-    broadcasts: () => Promise.resolve([...saved.keys()].flatMap((id) => view(id) ?? [])),
-    broadcast: (id) => Promise.resolve(view(id)),
-    recordings: (id) =>
-      id === 'past'
-        ? [
-            {
-              id: '20261120t220409z',
-              fromMs: NOW,
-              toMs: NOW + 5000,
-              bytes: 9,
-              expiresMs: NOW + 9e7,
-            },
-          ]
-        : [],
-    notReady: () => Promise.resolve([]),
-    epicView: () => undefined,
+    guard,
+    routes: [
+      ...broadcastRoutes({
+        desired: desiredBroadcasts({
+          directory,
+          nowMs: () => NOW,
+          maxBroadcasts: 3,
+          ladder: DEFAULT_LADDER,
+          grid,
+        }),
+        broadcasts: () => Promise.resolve([...saved.keys()].flatMap((id) => view(id) ?? [])),
+        broadcast: (id) => Promise.resolve(view(id)),
+        maySeePlayers: () => Promise.resolve(true),
+      }),
+      ...recordingRoutes({
+        recordings: (id) => (id === 'past' ? [recording] : []),
+        isKnown: (id) => Promise.resolve(saved.has(id)),
+      }),
+    ],
   });
   listener = await listen(
     {
@@ -74,7 +81,7 @@ afterAll(() => listener.close('done'));
 type Answer = { status: number; type: string | null; headers: Headers; body: unknown };
 
 async function call(method: string, path: string, body?: unknown, headers = {}): Promise<Answer> {
-  const isPost = method === 'POST';
+  const isPost = method === 'POST' || method === 'PATCH';
   const response = await fetch(`http://127.0.0.1:${listener.port}/api/v1/broadcasts${path}`, {
     method,
     headers: { ...(isPost ? { 'content-type': 'application/json' } : {}), ...headers },
@@ -114,6 +121,25 @@ describe('/api/v1/broadcasts', () => {
     expect((await call('DELETE', '/ext')).status).toBe(204);
     expect((await call('GET', '/ext')).status).toBe(404);
     expect((await call('POST', '/ext/stop')).status).toBe(404);
+  });
+
+  it('changes one that nobody watches, and no other', async () => {
+    await call('POST', '', { id: 'mut', source: { kind: 'publish' } });
+    origins.set('mut', { lastMsn: 5, newestMs: NOW - 100, tracks: [] });
+    const ladder = { ...DEFAULT_LADDER, video: DEFAULT_LADDER.video.slice(1) };
+    expect(await call('PATCH', '/mut', { ladder })).toMatchObject({
+      status: 409,
+      body: { detail: "broadcast 'mut' is live; stop it first" },
+    });
+    await call('POST', '/mut/stop');
+    const changed = await call('PATCH', '/mut', { ladder });
+    expect(changed).toMatchObject({ status: 200, body: { id: 'mut', state: 'ended' } });
+    expect(broadcastSchema.parse(changed.body)).toEqual(changed.body);
+    expect(saved.get('mut')?.ladder).toEqual(ladder);
+    expect(saved.get('mut')?.source).toEqual({ kind: 'publish' });
+    expect((await call('PATCH', '/mut', {})).status).toBe(422);
+    expect((await call('PATCH', '/nobody', { ladder })).status).toBe(404);
+    expect((await call('DELETE', '/mut')).status).toBe(204);
   });
 
   it('tells every fault of a body, and where', async () => {
@@ -159,7 +185,9 @@ describe('/api/v1/broadcasts', () => {
   });
 
   it('lists the recordings of a broadcast, deleted or not', async () => {
-    expect(await call('GET', '/past/recordings')).toMatchObject({
+    const answer = await call('GET', '/past/recordings');
+    expect(recordingsSchema.parse(answer.body)).toEqual(answer.body);
+    expect(answer).toMatchObject({
       status: 200,
       body: {
         recordings: [

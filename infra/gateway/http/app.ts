@@ -1,19 +1,19 @@
 /** Pages and the API, on express. Media never passes here. */
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
-import { addBroadcastApi, type BroadcastApiDeps } from './api/broadcasts.ts';
-import { addOperationsApi, type OperationsDeps } from './api/operations.ts';
+import { type Guard, mountRoutes, type Route } from './api/route.ts';
 import { addPages } from './pages.ts';
 import { sendProblem } from './problem.ts';
 import { errorText } from '../../kernel/errors.ts';
 import type { Logger } from '../../kernel/logger.ts';
 
 /** What the pages and the API are made from. */
-export type AppDeps = BroadcastApiDeps &
-  OperationsDeps & {
-    readonly logger: Logger;
-    /** Directory of the built pages. */
-    readonly pagesDirectory: string;
-  };
+export type AppDeps = {
+  readonly logger: Logger;
+  readonly routes: readonly Route[];
+  readonly guard: Guard;
+  /** Directory of the built pages; none are served where left out. */
+  readonly pagesDirectory?: string | undefined;
+};
 
 /** Builds the express application. */
 export function createApp(deps: AppDeps): Express {
@@ -24,9 +24,10 @@ export function createApp(deps: AppDeps): Express {
     response.set({ 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'same-origin' });
     next();
   });
-  addOperationsApi(app, deps);
-  addBroadcastApi(app, deps);
-  addPages(app, deps.pagesDirectory);
+  mountRoutes(app, deps.routes, deps.guard);
+  if (deps.pagesDirectory !== undefined) {
+    addPages(app, deps.pagesDirectory);
+  }
   app.use((request, response) => {
     const detail = `There is nothing at ${request.path.slice(0, 200)}.`;
     sendProblem(response, { status: 404, detail });

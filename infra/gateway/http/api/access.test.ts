@@ -1,17 +1,37 @@
 import { describe, expect, it } from 'vitest';
-import { type WriteAttempt, writeRefusal } from './access.ts';
+import { accessGuard, type Attempt, operatorRefusal } from './access.ts';
 import { Secret } from '../../../kernel/secret.ts';
+import type { Admission } from '../../../../signalling/index.ts';
 
-const RULE = { token: new Secret('a-token-of-this-test'), trustLoopback: true };
+/** Tokens are their roles, with the streamers that they are for. */
+const operators: Admission = {
+  admit({ headers, cookies }) {
+    const text = /^Bearer (\S+)$/.exec(headers.get('authorization') ?? '')?.[1];
+    const [role = '', ...streamerIds] = (text ?? cookies.get('grandstand_token') ?? '').split('.');
+    return Promise.resolve(
+      role === 'operator' || role === 'presenter'
+        ? {
+            ...{ kind: 'identity', role, subject: 'someone' },
+            ...(streamerIds.length === 0 ? {} : { streamerIds }),
+          }
+        : { kind: 'refusal', status: 401, reason: 'The token is not a signed JWT.' },
+    );
+  },
+};
+const RULE = {
+  ...{ token: new Secret('a-token-of-this-test'), trustLoopback: true, isOpen: false },
+  operators,
+};
+const FAR = { remoteAddress: '203.0.113.7' };
 const JSON_TYPE = { 'content-type': 'application/json' };
-const LOCAL: WriteAttempt = {
-  method: 'POST',
+const LOCAL: Attempt = {
+  isJsonExpected: true,
   httpVersion: '1.1',
   remoteAddress: '127.0.0.1',
   headers: { ...JSON_TYPE, host: 'localhost:8080' },
 };
 
-function local(headers: WriteAttempt['headers'], rest: Partial<WriteAttempt> = {}): WriteAttempt {
+function local(headers: Attempt['headers'], rest: Partial<Attempt> = {}): Attempt {
   return { ...LOCAL, ...rest, headers: { ...LOCAL.headers, ...headers } };
 }
 
@@ -28,9 +48,20 @@ describe('a change', () => {
         { remoteAddress: '203.0.113.7' },
       ),
     ],
-    ['a DELETE, which has no type', { ...LOCAL, method: 'DELETE', headers: { host: '127.0.0.1' } }],
-  ] satisfies [string, WriteAttempt][])('is taken from %s', (_who, attempt) => {
-    expect(writeRefusal(attempt, RULE)).toBeUndefined();
+    [
+      'a DELETE, which has no type',
+      { ...LOCAL, isJsonExpected: false, headers: { host: '127.0.0.1' } },
+    ],
+    ['an operator, from anywhere', local({ authorization: 'Bearer operator' }, FAR)],
+    [
+      'the page of an operator',
+      local(
+        { host: 'a.example', cookie: 'grandstand_token=operator', origin: 'https://a.example' },
+        FAR,
+      ),
+    ],
+  ] satisfies [string, Attempt][])('is taken from %s', async (_who, attempt) => {
+    expect(await operatorRefusal(attempt, RULE)).toBeUndefined();
   });
 
   it.each([
@@ -46,16 +77,43 @@ describe('a change', () => {
     [403, 'a page of another port', local({ origin: 'http://localhost:3000' })],
     [403, 'a sandboxed page', local({ origin: 'null' })],
     [403, 'a browser that says so', local({ 'sec-fetch-site': 'cross-site' })],
+    [403, 'a presenter', local({ authorization: 'Bearer presenter' }, FAR)],
+    [403, 'an operator of some streamers', local({ authorization: 'Bearer operator.demo' }, FAR)],
+    [
+      401,
+      'a page of another site with the cookie',
+      local({ cookie: 'grandstand_token=operator', origin: 'https://evil.example' }, FAR),
+    ],
     [415, 'a form', local({ 'content-type': 'application/x-www-form-urlencoded' })],
     [415, 'a script without preflight', local({ 'content-type': 'text/plain' })],
-  ] satisfies [number, string, WriteAttempt][])(
+  ] satisfies [number, string, Attempt][])(
     'is refused (%i) from %s',
-    (status, _who, attempt) => {
-      expect(writeRefusal(attempt, RULE)?.status).toBe(status);
+    async (status, _who, attempt) => {
+      expect((await operatorRefusal(attempt, RULE))?.status).toBe(status);
     },
   );
 
-  it('needs the token everywhere where loopback is not trusted', () => {
-    expect(writeRefusal(LOCAL, { ...RULE, trustLoopback: false })?.status).toBe(401);
+  it('needs the token everywhere where loopback is not trusted', async () => {
+    const rule = { ...RULE, trustLoopback: false };
+    expect((await operatorRefusal(LOCAL, rule))?.status).toBe(401);
+  });
+
+  it('of one streamer is taken from the operator of that streamer', async () => {
+    const attempt = local({ authorization: 'Bearer operator.demo' }, FAR);
+    expect(await operatorRefusal(attempt, RULE, 'demo')).toBeUndefined();
+    expect((await operatorRefusal(attempt, RULE, 'other'))?.status).toBe(403);
+  });
+});
+
+describe('who is there', () => {
+  const stranger = { ...LOCAL, ...FAR, isJsonExpected: false };
+
+  it('is told to anyone while everyone may come in, else to operators', async () => {
+    const open = accessGuard({ ...RULE, isOpen: true });
+    const closed = accessGuard(RULE);
+    expect(await open(stranger, 'reader', undefined)).toBeUndefined();
+    expect((await closed(stranger, 'reader', undefined))?.status).toBe(401);
+    expect(await closed(stranger, 'anyone', undefined)).toBeUndefined();
+    expect((await open(stranger, 'operator', undefined))?.status).toBe(401);
   });
 });

@@ -1,48 +1,102 @@
 /**
- * Who may change things, until roles bring their tokens: who has the internal bearer token, or a
- * program on this very machine. A browser's page is neither, unless it came from here. Pure.
+ * Who may operate: who has the internal bearer token, a program on this very machine, or who bears a
+ * token of the role operator. A browser's page is none of them, unless it came from here.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { type Admission, admissionRequest } from '../../../../signalling/index.ts';
 import { isAuthorized, type Secret } from '../../../kernel/secret.ts';
 import type { Problem } from '../problem.ts';
+import type { Guard } from './route.ts';
 
 /** What of a request decides. */
-export type WriteAttempt = {
-  readonly method: string;
+export type Attempt = {
   readonly httpVersion: string;
   readonly remoteAddress: string | undefined;
   readonly headers: IncomingHttpHeaders;
+  /** Whether it has a body that is read. */
+  readonly isJsonExpected: boolean;
 };
 
 /** What is accepted. */
-export type WriteRule = { readonly token: Secret; readonly trustLoopback: boolean };
+export type AccessRule = {
+  readonly token: Secret;
+  readonly trustLoopback: boolean;
+  /** Who reads tokens of operators. */
+  readonly operators: Admission;
+  /** Whether anyone may see who is there: everyone may come in. */
+  readonly isOpen: boolean;
+};
 
 const LOOPBACK_ADDRESS = /^(::ffff:)?127\.\d+\.\d+\.\d+$|^::1$/;
 const LOOPBACK_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
 /** A proxy on this machine is not the program that asks. */
 const PROXY_HEADERS = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'];
+const DEADLINE_MS = 5000;
 
-/** Why a change is refused, or undefined where it may be made. */
-export function writeRefusal(attempt: WriteAttempt, rule: WriteRule): Problem | undefined {
-  const { headers } = attempt;
-  // A form, or a script of another site, cannot send this type without being asked first (CORS).
-  if (attempt.method === 'POST' && !isJson(headers['content-type'])) {
-    return { status: 415, detail: 'send Content-Type: application/json' };
-  }
-  if (headers.authorization !== undefined) {
-    return isAuthorized(headers.authorization, rule.token)
+/** The guard of the API. */
+export function accessGuard(rule: AccessRule): Guard {
+  return async (attempt, access, streamerId) =>
+    access === 'anyone' || (access === 'reader' && rule.isOpen)
       ? undefined
-      : { status: 401, detail: 'this is not the bearer token of this gateway' };
-  }
-  if (!rule.trustLoopback || !isLocalProgram(attempt)) {
-    return { status: 401, detail: 'changes need the bearer token, or come from this machine' };
-  }
-  return isForeignPage(headers)
-    ? { status: 403, detail: 'a page of another origin may not change anything here' }
-    : undefined;
+      : operatorRefusal(attempt, rule, streamerId);
 }
 
-function isLocalProgram({ remoteAddress, httpVersion, headers }: WriteAttempt): boolean {
+/**
+ * Why an operator's request is refused, or undefined where it is one.
+ *
+ * @param streamerId the streamer that it is about; a token for some streamers does nothing else
+ */
+export async function operatorRefusal(
+  attempt: Attempt,
+  rule: AccessRule,
+  streamerId?: string,
+): Promise<Problem | undefined> {
+  const { headers } = attempt;
+  // A form, or a script of another site, cannot send this type without being asked first (CORS).
+  if (attempt.isJsonExpected && !isJson(headers['content-type'])) {
+    return { status: 415, detail: 'send Content-Type: application/json' };
+  }
+  const { authorization } = headers;
+  if (authorization !== undefined) {
+    return isAuthorized(authorization, rule.token)
+      ? undefined
+      : tokenRefusal({ authorization }, attempt, rule, streamerId);
+  }
+  if (rule.trustLoopback && isLocalProgram(attempt)) {
+    return isForeignPage(headers)
+      ? { status: 403, detail: 'a page of another origin may not change anything here' }
+      : undefined;
+  }
+  if (headers.cookie !== undefined && !isForeignPage(headers)) {
+    return tokenRefusal({ cookie: headers.cookie }, attempt, rule, streamerId);
+  }
+  return {
+    status: 401,
+    detail: "this needs an operator's token or the internal one, or comes from this machine",
+  };
+}
+
+async function tokenRefusal(
+  headers: IncomingHttpHeaders,
+  { remoteAddress }: Attempt,
+  { operators }: AccessRule,
+  streamerId: string | undefined,
+): Promise<Problem | undefined> {
+  const request = admissionRequest('player', { headers }, new Map(), remoteAddress ?? '');
+  const answer = await operators.admit(request, AbortSignal.timeout(DEADLINE_MS));
+  if (answer.kind === 'refusal') {
+    return { status: answer.status, detail: answer.reason };
+  }
+  if (answer.role !== 'operator') {
+    return { status: 403, detail: 'this needs a token of the role operator' };
+  }
+  const { streamerIds } = answer;
+  return streamerIds === undefined || streamerIds.includes(streamerId ?? '')
+    ? undefined
+    : { status: 403, detail: 'this token is for some streamers only, and not for this' };
+}
+
+function isLocalProgram({ remoteAddress, httpVersion, headers }: Attempt): boolean {
   return (
     LOOPBACK_ADDRESS.test(remoteAddress ?? '') &&
     // A name that only points here (DNS rebinding) is a page of somewhere else.

@@ -1,137 +1,128 @@
 /** `/api/v1/broadcasts`: what is desired and how it does. */
-import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
-import type { z } from 'zod';
+import type { Response } from 'express';
 import type { BroadcastView } from '../../broadcastView.ts';
-import { recordingUrls } from '../../broadcastView.ts';
 import type { Change, DesiredBroadcasts } from '../../desired.ts';
 import { broadcastIdSchema } from '../../../kernel/wire.ts';
-import { bodyProblem, sendProblem } from '../problem.ts';
-import { type WriteRule, writeRefusal } from './access.ts';
-import { createBroadcastSchema, emptySchema } from './schemas.ts';
-
-/** A finished recording. */
-export type Recording = {
-  readonly id: string;
-  readonly fromMs: number;
-  readonly toMs: number;
-  readonly bytes: number;
-  readonly expiresMs: number;
-};
+import { sendProblem } from '../problem.ts';
+import { type Call, type Route, sendJson, withBody } from './route.ts';
+import {
+  broadcastSchema,
+  broadcastsSchema,
+  createBroadcastSchema,
+  emptySchema,
+  patchBroadcastSchema,
+} from './schemas.ts';
 
 /** What these routes are made from. */
 export type BroadcastApiDeps = {
-  readonly writeRule: WriteRule;
   readonly desired: DesiredBroadcasts;
   broadcasts(): Promise<readonly BroadcastView[]>;
   broadcast(id: string): Promise<BroadcastView | undefined>;
-  recordings(id: string): readonly Recording[];
+  /** Whether who asks may see who is there. */
+  maySeePlayers(call: Call): Promise<boolean>;
 };
 
 const COLLECTION = '/api/v1/broadcasts';
-const ONE = `${COLLECTION}/:id`;
-const MAX_BODY_BYTES = 65_536;
+const ONE = `${COLLECTION}/{id}`;
+const TAG = { tag: 'broadcasts' } as const;
+const IS = { description: 'The broadcast as it is now.', schema: broadcastSchema };
 
-/** Adds the routes. */
-export function addBroadcastApi(app: Express, deps: BroadcastApiDeps): void {
-  const write = writeGuard(deps.writeRule);
-  app
-    .route(COLLECTION)
-    .get(async (_request, response) => {
-      sendJson(response, 200, { broadcasts: await deps.broadcasts() });
-    })
-    .post(...write, async (request, response) => {
-      const wish = bodyOf(createBroadcastSchema, request, response);
-      if (wish === undefined) {
-        return;
-      }
-      const change = await deps.desired.create(wish);
-      response.location(`${COLLECTION}/${wish.id}`);
-      await sendChange(deps, response, wish.id, change, 201);
-    })
-    .all(notAllowed('GET, POST'));
-  app
-    .route(ONE)
-    .get(async (request, response) => {
-      const view = await viewOf(deps, request.params.id);
-      if (view === undefined) {
-        sendUnknown(response, request.params.id);
-        return;
-      }
-      sendJson(response, 200, view);
-    })
-    .delete(...write, async (request, response) => {
-      const view = await viewOf(deps, request.params.id);
-      if (view !== undefined && view.state !== 'ended' && view.state !== 'idle') {
-        sendProblem(response, {
-          status: 409,
-          detail: `broadcast '${view.id}' is ${view.state}; stop it first`,
-        });
-        return;
-      }
-      if (view === undefined || (await deps.desired.remove(view.id)).kind === 'unknown') {
-        sendUnknown(response, request.params.id);
-        return;
-      }
-      response.status(204).end();
-    })
-    .all(notAllowed('GET, DELETE'));
-  for (const verb of ['stop', 'start'] as const) {
-    app
-      .route(`${ONE}/${verb}`)
-      .post(...write, async (request: Request<{ id: string }>, response) => {
-        const { id } = request.params;
-        if (bodyOf(emptySchema, request, response) !== undefined) {
+/** The routes. */
+export function broadcastRoutes(deps: BroadcastApiDeps): Route[] {
+  return [
+    {
+      ...{ method: 'get', path: COLLECTION, ...TAG, access: 'anyone' },
+      summary: 'Every broadcast that is desired, or ended and is kept',
+      answers: { 200: { description: 'The broadcasts, by id.', schema: broadcastsSchema } },
+      async handle(call) {
+        const shown = await visible(deps, call);
+        const broadcasts = (await deps.broadcasts()).map(shown);
+        sendJson(call.response, 200, { broadcasts });
+      },
+    },
+    withBody(createBroadcastSchema, {
+      ...{ method: 'post', path: COLLECTION, ...TAG, access: 'operator' },
+      summary: 'Make a broadcast; what is left out is the configuration',
+      answers: { 201: IS },
+      problems: [409],
+      async handle({ body, response }) {
+        const change = await deps.desired.create(body);
+        response.location(`${COLLECTION}/${body.id}`);
+        await sendChange(deps, response, body.id, change, 201);
+      },
+    }),
+    {
+      ...{ method: 'get', path: ONE, ...TAG, access: 'anyone' },
+      summary: 'One broadcast',
+      answers: { 200: IS },
+      problems: [404],
+      async handle(call) {
+        const view = await viewOf(deps, call.params['id']);
+        if (view === undefined) {
+          sendUnknown(call.response, call.params['id']);
+          return;
+        }
+        sendJson(call.response, 200, (await visible(deps, call))(view));
+      },
+    },
+    withBody(patchBroadcastSchema, {
+      ...{ method: 'patch', path: ONE, ...TAG, access: 'operator' },
+      summary: 'Change source, ladder or grid of a broadcast that is idle or has ended',
+      answers: { 200: IS },
+      problems: [404, 409],
+      async handle({ params: { id = '' }, body, response }) {
+        const view = await viewOf(deps, id);
+        if (view !== undefined && isOnAir(view)) {
+          // A viewer's playlist cannot change its tracks or its grid under it.
+          sendConflict(response, view);
+          return;
+        }
+        const change =
+          view === undefined ? ({ kind: 'unknown' } as const) : await deps.desired.patch(id, body);
+        await sendChange(deps, response, id, change, 200);
+      },
+    }),
+    {
+      ...{ method: 'delete', path: ONE, ...TAG, access: 'operator' },
+      summary: 'Forget a broadcast that is idle or has ended; its recordings stay',
+      answers: { 204: { description: 'It is forgotten.' } },
+      problems: [404, 409],
+      async handle({ params: { id = '' }, response }) {
+        const view = await viewOf(deps, id);
+        if (view !== undefined && isOnAir(view)) {
+          sendConflict(response, view);
+          return;
+        }
+        if (view === undefined || (await deps.desired.remove(view.id)).kind === 'unknown') {
+          sendUnknown(response, id);
+          return;
+        }
+        response.status(204).end();
+      },
+    },
+    ...(['stop', 'start'] as const).map((verb) =>
+      withBody(emptySchema, {
+        ...{ method: 'post', path: `${ONE}/${verb}`, ...TAG, access: 'operator' },
+        summary:
+          verb === 'stop' ? 'End it for its viewers' : 'Start one that was stopped, as another run',
+        answers: { 200: IS },
+        problems: verb === 'stop' ? [404] : [404, 409],
+        async handle({ params: { id = '' }, response }) {
           const change = isId(id) ? await deps.desired[verb](id) : { kind: 'unknown' as const };
           await sendChange(deps, response, id, change, 200);
-        }
-      })
-      .all(notAllowed('POST'));
-  }
-  app
-    .route(`${ONE}/recordings`)
-    .get(async (request: Request<{ id: string }>, response) => {
-      const { id } = request.params;
-      // A broadcast that was deleted leaves its recordings until their retention ends.
-      const recordings = isId(id) ? deps.recordings(id) : [];
-      if (recordings.length === 0 && (await viewOf(deps, id)) === undefined) {
-        sendUnknown(response, id);
-        return;
-      }
-      sendJson(response, 200, { recordings: recordings.map((one) => recordingView(id, one)) });
-    })
-    .all(notAllowed('GET'));
-}
-
-function writeGuard(rule: WriteRule): RequestHandler[] {
-  return [
-    (request, response, next) => {
-      const { method, httpVersion, headers } = request;
-      const { remoteAddress } = request.socket;
-      const refusal = writeRefusal({ method, httpVersion, headers, remoteAddress }, rule);
-      if (refusal === undefined) {
-        next();
-        return;
-      }
-      if (refusal.status === 401) {
-        response.set('WWW-Authenticate', 'Bearer realm="grandstand"');
-      }
-      sendProblem(response, refusal);
-    },
-    express.json({ limit: MAX_BODY_BYTES }),
+        },
+      }),
+    ),
   ];
 }
 
-function bodyOf<T extends z.ZodType>(
-  schema: T,
-  request: Pick<Request, 'body'>,
-  response: Response,
-): z.output<T> | undefined {
-  const result = schema.safeParse(request.body ?? {});
-  if (result.success) {
-    return result.data;
-  }
-  sendProblem(response, bodyProblem(result.error));
-  return undefined;
+/** Answers that there is no such broadcast. */
+export function sendUnknown(response: Response, id = ''): void {
+  sendProblem(response, {
+    status: 404,
+    title: 'Unknown broadcast',
+    detail: `There is no broadcast '${id.slice(0, 64)}'.`,
+  });
 }
 
 async function sendChange(
@@ -154,40 +145,30 @@ async function sendChange(
   }
 }
 
-async function viewOf(deps: BroadcastApiDeps, id: string): Promise<BroadcastView | undefined> {
-  return isId(id) ? deps.broadcast(id) : undefined;
+function sendConflict(response: Response, { id, state }: BroadcastView): void {
+  sendProblem(response, { status: 409, detail: `broadcast '${id}' is ${state}; stop it first` });
 }
 
-function recordingView(broadcastId: string, recording: Recording): Record<string, unknown> {
-  return {
-    id: recording.id,
-    from: new Date(recording.fromMs).toISOString(),
-    to: new Date(recording.toMs).toISOString(),
-    expires: new Date(recording.expiresMs).toISOString(),
-    bytes: recording.bytes,
-    urls: recordingUrls(broadcastId, recording.id),
-  };
+async function viewOf(
+  deps: BroadcastApiDeps,
+  id: string | undefined,
+): Promise<BroadcastView | undefined> {
+  return id !== undefined && isId(id) ? deps.broadcast(id) : undefined;
+}
+
+async function visible(
+  deps: BroadcastApiDeps,
+  call: Call,
+): Promise<(view: BroadcastView) => BroadcastView> {
+  return (await deps.maySeePlayers(call))
+    ? (view) => view
+    : (view) => ({ ...view, presenter: view.presenter && { connected: view.presenter.connected } });
+}
+
+function isOnAir({ state }: BroadcastView): boolean {
+  return state !== 'ended' && state !== 'idle';
 }
 
 function isId(id: string): boolean {
   return broadcastIdSchema.safeParse(id).success;
-}
-
-function sendUnknown(response: Response, id: string): void {
-  sendProblem(response, {
-    status: 404,
-    title: 'Unknown broadcast',
-    detail: `There is no broadcast '${id.slice(0, 64)}'.`,
-  });
-}
-
-function notAllowed(allow: string): RequestHandler {
-  return (_request, response) => {
-    response.set('Allow', allow);
-    sendProblem(response, { status: 405, detail: `only ${allow}` });
-  };
-}
-
-function sendJson(response: Response, status: number, value: unknown): void {
-  response.status(status).set('Cache-Control', 'no-store').json(value);
 }

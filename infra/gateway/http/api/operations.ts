@@ -1,36 +1,31 @@
-/** What operators' machines ask, and Epic's REST views. */
-import type { Express } from 'express';
+/** `/healthz` and `/readyz`: every role has them. */
+import { z } from 'zod';
+import { type Route, sendJson } from './route.ts';
 
-/** What these routes are made from. */
-export type OperationsDeps = {
-  /** Names of what is not ready yet; none when the gateway is ready. */
-  notReady(): Promise<readonly string[]>;
-  /** Epic's REST views (pixel-streaming §1.8): the value, or undefined for 404. */
-  epicView(path: readonly string[]): unknown;
-};
-
-/** Adds the routes. */
-export function addOperationsApi(app: Express, deps: OperationsDeps): void {
-  app.get('/healthz', (_request, response) => {
-    response.set('Cache-Control', 'no-store').type('text').send('ok\n');
-  });
-  app.get('/readyz', async (_request, response) => {
-    const missing = await deps.notReady();
-    response
-      .status(missing.length === 0 ? 200 : 503)
-      .set('Cache-Control', 'no-store')
-      .json({ ready: missing.length === 0, missing });
-  });
-  app.get(
-    ['/api/status', '/api/streamers', '/api/streamers/:id', '/api/players', '/api/players/:id'],
-    (request, response) => {
-      const view = deps.epicView(request.path.split('/').slice(2).map(decodeURIComponent));
-      response.set('Cache-Control', 'no-store');
-      if (view === undefined) {
-        response.status(404).json({ message: 'Not found.' });
-        return;
-      }
-      response.json(view);
+/** The routes. @param notReady names of what is not ready yet; none when the process is ready */
+export function operationsRoutes(notReady: () => Promise<readonly string[]>): Route[] {
+  const ready = z.object({ ready: z.boolean(), missing: z.array(z.string()) });
+  return [
+    {
+      ...{ method: 'get', path: '/healthz', tag: 'operations', access: 'anyone' },
+      summary: 'The process answers',
+      answers: { 200: { description: 'It does.', type: 'text/plain' } },
+      handle({ response }) {
+        response.set('Cache-Control', 'no-store').type('text').send('ok\n');
+      },
     },
-  );
+    {
+      ...{ method: 'get', path: '/readyz', tag: 'operations', access: 'anyone' },
+      summary: 'It can serve',
+      answers: {
+        200: { description: 'It can.', schema: ready },
+        503: { description: 'What it lacks.', schema: ready },
+      },
+      async handle({ response }) {
+        const missing = await notReady();
+        const isReady = missing.length === 0;
+        sendJson(response, isReady ? 200 : 503, { ready: isReady, missing });
+      },
+    },
+  ];
 }

@@ -1,0 +1,38 @@
+/** The role `ingest`: a WebRTC peer per broadcast, its feed on the internal listener. */
+import { createIngest } from '../../../ingest/index.ts';
+import { startJobRunner } from '../../kernel/jobs.ts';
+import { ingestJobSchema } from '../../kernel/wire.ts';
+import { runWhileWanted, wantOf } from '../jobWatch.ts';
+import type { House, RolePart } from './house.ts';
+
+/** Builds it. */
+export function buildIngest(house: House): RolePart {
+  const { config, area, metrics, clock, directory, internalToken, stack, location } = house;
+  const ingest = stack.push(
+    createIngest(
+      {
+        ...{ metrics, clock, directory, board: directory, internalToken },
+        logger: area('ingest'),
+        internalBaseUrl: house.internalUrl,
+      },
+      config.ingest,
+    ),
+  );
+  return {
+    handleInternal: (request, response) => ingest.handleFeed(request, response),
+    work() {
+      const options = { location, name: 'ingest', concurrency: config.maxBroadcasts };
+      const process = async ({ payload, epoch, signal }: Job): Promise<void> => {
+        const job = ingestJobSchema.parse(payload);
+        await runWhileWanted(
+          signal,
+          async () => wantOf(job.broadcast, await directory.broadcast(job.broadcast.id)),
+          (wanted) => ingest.run(job, epoch, wanted),
+        );
+      };
+      stack.push(startJobRunner(options, process, area('queue')));
+    },
+  };
+}
+
+type Job = Parameters<Parameters<typeof startJobRunner>[1]>[0];
