@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { unixMs } from '../../infra/kernel/time.ts';
 import { AUDIO_HEADER, VIDEO_HEADER } from '../cmaf/fixtures.ts';
+import { BoxSplitter, parseFragment, parseInit } from '../cmaf/index.ts';
 import { renderMediaPlaylist } from '../playlists/index.ts';
 import { CONFIG, Station, TRACKS } from './archive/fixtures.ts';
 import { MemoryDisk } from './archive/memoryDisk.ts';
@@ -112,6 +113,36 @@ describe('a hole', () => {
   );
 });
 
+describe('a segment that the disk lost', () => {
+  it('[H19 M18] is a gap in dvr.m3u8, and a filler of its place where DASH asks for its number', async () => {
+    const fileSystem = new MemoryDisk();
+    const config = { ...CONFIG, windowMs: 600_000 };
+    const station = await Station.open('/media', { fileSystem, config });
+    await station.publishSlowly(N, N + 2);
+    fileSystem.fault = 'ENOSPC';
+    await station.publishSlowly(N + 2, N + 3);
+    fileSystem.fault = undefined;
+    await station.publishSlowly(N + 3, N + 60);
+    const gaps = station.archive.list('demo', 'v180').filter(({ isGap }) => isGap);
+    expect(gaps.length).toBeGreaterThan(0);
+    for (const [name, bytes] of [
+      ['v180', VIDEO_HEADER],
+      ['a128', AUDIO_HEADER],
+    ] as const) {
+      for (const { msn } of gaps) {
+        const { start, duration } = station.archive.list('demo', name)[msn - N]!;
+        const filler = await station.archive.read('demo', name, msn);
+        const boxes = new BoxSplitter().push(filler!);
+        const at = boxes.findIndex(({ type }) => type === 'moof');
+        const samples = parseFragment(boxes[at]!, boxes[at + 1]!, parseInit(bytes));
+        expect(samples[0]?.dts).toBe(start);
+        expect(samples.reduce((sum, sample) => sum + sample.duration, 0)).toBe(duration);
+      }
+    }
+    expect(await station.archive.read('demo', 'v180', N + 70)).toBeUndefined();
+  });
+});
+
 describe('a restart', () => {
   it('[U02 H18] at any instant, with the disk behind, begins no window further back', async () => {
     await fc.assert(
@@ -157,6 +188,32 @@ describe('a restart', () => {
     expect(first).toBeGreaterThan(8);
     const again = await Station.open('/media', { fileSystem: fileSystem.copy(), config });
     expect(listed(again.live, 'dvr')[0]).toBeGreaterThanOrEqual(first ?? 0);
+  });
+
+  it('[U01] between the last bytes of a segment and their line in the journal loses nothing', async () => {
+    const fileSystem = new MemoryDisk();
+    const station = await Station.open('/media', { fileSystem });
+    station.publish(N, N + 3);
+    await station.archive.idle();
+    const disk = fileSystem.copy();
+    for (const [path, bytes] of disk.files) {
+      const lines = Buffer.from(bytes).toString().split('\n');
+      const isUnwritten = (line: string): boolean =>
+        line.includes(`"msn":${N + 2}`) && /"close"|"part":\{"index":3/.test(line);
+      if (path.endsWith('.jsonl')) {
+        expect(lines.filter(isUnwritten)).toHaveLength(2);
+        const kept = lines.filter((line) => !isUnwritten(line));
+        disk.files.set(path, Buffer.from(kept.join('\n')));
+      }
+    }
+    const again = await Station.open('/media', { fileSystem: disk });
+    const segments = (live: LiveBroadcast): unknown =>
+      live.presentation()?.windows.map((window) => [window.segments, window.open]);
+    expect(segments(again.live)).toEqual(segments(station.live));
+    await again.archive.idle();
+    for (const name of TRACKS) {
+      expect(again.archive.list('demo', name)).toEqual(station.archive.list('demo', name));
+    }
   });
 
   it('keeps nothing going that has left the ladder', async () => {

@@ -3,7 +3,8 @@
  * one is made of the last picture held, or of silence (architecture §2).
  */
 import { type Ticks, ticks } from '../../infra/kernel/time.ts';
-import { chunk, type Sample, type TrackInit } from '../cmaf/index.ts';
+import { BoxSplitter, chunk, parseFragment, type Sample, type TrackInit } from '../cmaf/index.ts';
+import type { ByteRange } from '../playlists/model.ts';
 
 const AAC_FRAME_TICKS = 1024;
 
@@ -29,6 +30,43 @@ export function fillerSegment(
   return samples.length === 0
     ? undefined
     : chunk(samples, { trackId: init.trackId, sequenceNumber: 1, isSegmentStart: true });
+}
+
+/**
+ * The first sync sample of a segment's first chunk: what a filler behind it holds on to. `range` is
+ * from the segment's first byte to the sample's end, where it is the first sample.
+ *
+ * @param bytes a segment, or as much of it as its first chunk
+ * @returns undefined for audio, and where there is none. Never throws: files are read back with it.
+ */
+export function firstPicture(
+  bytes: Uint8Array | undefined,
+  init: TrackInit,
+): { readonly data: Uint8Array; readonly range: ByteRange | undefined } | undefined {
+  try {
+    return init.kind === 'video' && bytes !== undefined ? pictureIn(bytes, init) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function pictureIn(bytes: Uint8Array, init: TrackInit): ReturnType<typeof firstPicture> {
+  const boxes = new BoxSplitter().push(bytes);
+  const at = boxes.findIndex(({ type }) => type === 'moof');
+  const moof = boxes[at];
+  const mdat = boxes[at + 1];
+  const samples = moof === undefined || mdat === undefined ? [] : parseFragment(moof, mdat, init);
+  const picture = samples.find((sample) => sample.isSync);
+  if (picture === undefined) {
+    return undefined;
+  }
+  // The mdat is the chunk's last box: what follows its first sample is the other samples.
+  const upToMdat = boxes.slice(0, at + 2).reduce((sum, box) => sum + box.bytes.length, 0);
+  const others = samples.slice(1).reduce((sum, { data }) => sum + data.length, 0);
+  return {
+    data: new Uint8Array(picture.data),
+    range: picture === samples[0] ? { offset: 0, length: upToMdat - others } : undefined,
+  };
 }
 
 function heldFor(

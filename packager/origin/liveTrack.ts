@@ -137,14 +137,14 @@ export class LiveTrack {
       this.headers.set(era, header);
     }
     const { broadcastId, grid, archive } = this.#options;
-    const { publisher, cutShort } = restoreTrack(restored, {
+    const { publisher, completed } = restoreTrack(restored, {
       grid,
       timescale: this.#timescale,
       ring: this.ring,
       cutter: this.#cutter,
     });
-    if (cutShort !== undefined) {
-      archive?.complete(broadcastId, this.name, cutShort);
+    if (completed !== undefined) {
+      archive?.complete(broadcastId, this.name, completed);
     }
     const header = [...restored.headers.values()].at(-1);
     this.#maker = publisher;

@@ -118,8 +118,7 @@ function answerArchivedSegment(
   route: RouteOf<'segment'>,
 ): void {
   const records = desk.archive.list(route.broadcast, route.track);
-  // A gap without a filler has no bytes.
-  if ((recordOf(records, route.msn)?.bytes ?? 0) === 0) {
+  if (!isListed(records, route.msn)) {
     sendNotFound(exchange);
     return;
   }
@@ -140,9 +139,8 @@ function sendWhenRead(exchange: Exchange, reading: Promise<ArchivedBody>): void 
 }
 
 /** Records are consecutive, so the place of a number is known. */
-function recordOf(records: readonly SegmentRecord[], msn: number): SegmentRecord | undefined {
-  const record = records[msn - (records[0]?.msn ?? 0)];
-  return record?.msn === msn ? record : undefined;
+function isListed(records: readonly SegmentRecord[], msn: number): boolean {
+  return records[msn - (records[0]?.msn ?? 0)]?.msn === msn;
 }
 
 function isHinted(

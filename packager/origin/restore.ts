@@ -4,7 +4,7 @@
  * segment again only says which parts there are.
  */
 import { type Grid, gridStart, gridTicks, partsPerSegment } from '../../infra/kernel/grid.ts';
-import { ticks } from '../../infra/kernel/time.ts';
+import { type Ticks, ticks } from '../../infra/kernel/time.ts';
 import { BoxSplitter, parseFragment, type Sample, type TrackInit } from '../cmaf/index.ts';
 import type { CutEvent, Cutter } from './cutter.ts';
 import type { PublisherIdentity } from './follow.ts';
@@ -24,8 +24,8 @@ export type RestoreTarget = {
 export type Restored = {
   /** Who made the newest segment. */
   readonly publisher: PublisherIdentity | undefined;
-  /** The open segment where nobody can go on with it: closed, the missing parts GAP. */
-  readonly cutShort: SegmentRecord | undefined;
+  /** The open segment where it is closed: it lacked nothing, or nobody can go on with it. */
+  readonly completed: SegmentRecord | undefined;
 };
 
 /** Fills ring and cutter of `target`, which are empty. */
@@ -45,15 +45,15 @@ export function restoreTrack(restored: RestoredTrack, target: RestoreTarget): Re
   const { open } = restored;
   const header = open === undefined ? undefined : restored.headers.get(open.record.era);
   if (open === undefined || header === undefined || open.record.msn <= (newest?.msn ?? -1)) {
-    return { publisher: maker?.record.publisher, cutShort: undefined };
+    return { publisher: maker?.record.publisher, completed: undefined };
   }
   return {
     publisher: open.record.publisher ?? maker?.record.publisher,
-    cutShort: restoreOpen(open, header, target),
+    completed: restoreOpen(open, header, target),
   };
 }
 
-/** @returns the segment where it had to be cut short */
+/** @returns the segment where it is closed: whole, or cut short with the missing parts GAP */
 function restoreOpen(
   open: RestoredSegment,
   header: TrackHeader,
@@ -66,16 +66,24 @@ function restoreOpen(
       ring.apply(event, header, open.record.era);
     }
   }
-  const parts = partsOf(events, open);
-  if (parts !== undefined) {
-    ring.restore({ record: { ...open.record, parts }, chunks: open.chunks }, header, false);
-    return undefined;
+  const cut = partsOf(events, open);
+  if (cut !== undefined) {
+    const { isWhole, parts } = cut;
+    const duration = isWhole ? durationOf(parts) : open.record.duration;
+    const record = { ...open.record, parts, duration };
+    ring.restore({ record, chunks: open.chunks }, header, isWhole);
+    return isWhole ? withPicture(record, ring) : undefined;
   }
   const cutShort = closedShort(open.record, grid, timescale);
   ring.restore({ record: cutShort, chunks: open.chunks }, header, true);
   const end = gridStart(grid, cutShort.msn + 1, timescale);
   cutter.resume(cutShort.msn + 1, end, cutShort.start);
-  return cutShort;
+  return withPicture(cutShort, ring);
+}
+
+/** The journal told of the segment before its first picture was there. */
+function withPicture(record: SegmentRecord, { newest }: SegmentRing): SegmentRecord {
+  return newest?.iframe === undefined ? record : { ...record, iframe: newest.iframe };
 }
 
 /** Samples of whole chunks; none where they cannot be read. */
@@ -94,18 +102,23 @@ function samplesOf(chunks: readonly Uint8Array[], init: TrackInit): Sample[] {
   }
 }
 
-/** Parts that the chunks of an open segment make; undefined where they were cut otherwise. */
+/**
+ * Parts that the chunks of an open segment make, and whether they are all of it; undefined where they
+ * were cut otherwise.
+ */
 function partsOf(
   events: readonly CutEvent[],
   { record, chunks }: RestoredSegment,
-): PartRecord[] | undefined {
+): { readonly parts: PartRecord[]; readonly isWhole: boolean } | undefined {
   const parts: PartRecord[] = [];
+  let isWhole = false;
   let next = 0;
   let bytes = 0;
   for (const event of events) {
-    if (event.kind === 'close' || (event.kind !== 'gap' && event.msn !== record.msn)) {
+    if (isWhole || (event.kind !== 'gap' && event.msn !== record.msn)) {
       return undefined;
     }
+    isWhole = event.kind === 'close';
     if (event.kind === 'chunk') {
       bytes += chunks[next]?.length ?? 0;
       next += 1;
@@ -115,7 +128,7 @@ function partsOf(
       bytes = 0;
     }
   }
-  return next === chunks.length && next > 0 ? parts : undefined;
+  return next === chunks.length && next > 0 ? { parts, isWhole } : undefined;
 }
 
 function closedShort(record: SegmentRecord, grid: Grid, timescale: number): SegmentRecord {
@@ -133,6 +146,10 @@ function closedShort(record: SegmentRecord, grid: Grid, timescale: number): Segm
   return {
     ...record,
     parts,
-    duration: ticks(parts.reduce((sum, part) => sum + part.duration, 0)),
+    duration: durationOf(parts),
   };
+}
+
+function durationOf(parts: readonly PartRecord[]): Ticks {
+  return ticks(parts.reduce((sum, part) => sum + part.duration, 0));
 }

@@ -4,10 +4,10 @@
  */
 import type { Ticks } from '../../infra/kernel/time.ts';
 import { ticks } from '../../infra/kernel/time.ts';
-import { BoxSplitter, chunk, concatBytes, parseFragment } from '../cmaf/index.ts';
+import { chunk, concatBytes } from '../cmaf/index.ts';
 import type { ByteRange, PartEntry, SegmentEntry } from '../playlists/model.ts';
 import type { CutEvent } from './cutter.ts';
-import { fillerSegment } from './filler.ts';
+import { fillerSegment, firstPicture } from './filler.ts';
 import type { PublisherIdentity } from './follow.ts';
 import type { RestoredSegment, SegmentRecord } from './storage.ts';
 import type { TrackHeader } from './trackHeader.ts';
@@ -100,6 +100,10 @@ export class SegmentRing {
    */
   restore({ record, chunks }: RestoredSegment, header: TrackHeader, isClosed: boolean): void {
     const { msn, start, era, isGap, duration } = record;
+    if (isGap && chunks.length === 0) {
+      this.#addGap({ kind: 'gap', msn, start, duration }, header, era);
+      return;
+    }
     const segment = this.#add({ msn, start, era, isGap });
     // Closed segments come as one slice: their parts are cut out of it by length.
     const slices = isClosed && record.parts.length > 0 ? slicesOf(chunks, record) : chunks;
@@ -108,13 +112,13 @@ export class SegmentRing {
     segment.parts.push(...storedParts(record, slices));
     segment.duration = duration;
     segment.isClosed = isClosed;
-    if (record.iframe !== undefined) {
-      segment.iframe = record.iframe;
-    }
-    const picture =
-      header.init.kind === 'video' && !isGap ? firstPicture(slices, header) : undefined;
+    const picture = isGap ? undefined : firstPicture(slices[0], header.init);
     if (picture !== undefined) {
-      this.#heldPicture = { headerUri: header.uri, data: picture };
+      this.#heldPicture = { headerUri: header.uri, data: picture.data };
+    }
+    const iframe = record.iframe ?? picture?.range;
+    if (iframe !== undefined) {
+      segment.iframe = iframe;
     }
   }
 
@@ -173,11 +177,11 @@ export class SegmentRing {
     if (header.init.kind !== 'video') {
       return;
     }
-    const sync = samples.find((sample) => sample.isSync);
+    const sync = index === 0 ? samples.find((sample) => sample.isSync) : undefined;
     if (sync !== undefined) {
       this.#heldPicture = { headerUri: header.uri, data: new Uint8Array(sync.data) };
     }
-    if (index === 0 && samples[0] === sync) {
+    if (sync !== undefined && samples[0] === sync) {
       // The mdat is the last box: what follows the first sample is the other samples.
       const others = byteLengthOf(samples.slice(1).map(({ data }) => data));
       segment.iframe = { offset: 0, length: bytes.length - others };
@@ -304,18 +308,4 @@ function storedParts({ parts }: SegmentRecord, chunks: readonly Uint8Array[]): S
     }
     return { ...part, firstChunk, endChunk: next };
   });
-}
-
-function firstPicture(
-  chunks: readonly Uint8Array[],
-  { init }: TrackHeader,
-): Uint8Array | undefined {
-  const [first] = chunks;
-  const boxes = first === undefined ? [] : new BoxSplitter().push(first);
-  const at = boxes.findIndex(({ type }) => type === 'moof');
-  const moof = boxes[at];
-  const mdat = boxes[at + 1];
-  const samples = moof === undefined || mdat === undefined ? [] : parseFragment(moof, mdat, init);
-  const sync = samples.find((sample) => sample.isSync);
-  return sync === undefined ? undefined : new Uint8Array(sync.data);
 }

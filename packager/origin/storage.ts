@@ -124,7 +124,7 @@ export interface Archive extends Closeable {
   list(broadcastId: string, track: string): readonly SegmentRecord[];
   /**
    * Bytes of a closed segment (or of `range` of it), also of a recording or past the window while
-   * they are there; undefined where they are not.
+   * they are there, and of a gap what DASH is given in its place; undefined where they are not.
    */
   read(
     broadcastId: string,

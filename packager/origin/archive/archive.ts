@@ -26,11 +26,12 @@ import { Holding } from './holding.ts';
 import { type ArchiveConfig, Housekeeping } from './housekeeping.ts';
 import { Lanes } from './lanes.ts';
 import { loadArchive } from './load.ts';
+import { type ReadTarget, readHeader, readSegment } from './reading.ts';
 import { storageReporter } from './report.ts';
 import { restoreSession } from './restore.ts';
 import type { Session } from './session.ts';
 import { sessionEndOf } from './sessionFile.ts';
-import { segmentName, TrackWriter, WriteBudget, type WriterDeps } from './trackWriter.ts';
+import { TrackWriter, WriteBudget, type WriterDeps } from './trackWriter.ts';
 
 /** What the archive is given; `fileSystem` and `maxQueuedBytes` are for tests. */
 export type ArchiveDeps = {
@@ -268,28 +269,7 @@ class DirectoryArchive implements DiskArchive {
     msn: number,
     range?: { readonly offset: number; readonly length: number },
   ): Promise<Uint8Array | undefined> {
-    const holding = this.#holdings.get(broadcastId);
-    const found = holding?.find(track, msn);
-    if (holding === undefined || found === undefined || found.record.bytes === 0) {
-      return undefined;
-    }
-    const { offset = 0, length = found.record.bytes } = range ?? {};
-    const end = Math.min(found.record.bytes, offset + length);
-    const pending = found.track.writer?.pending(msn);
-    if (pending !== undefined) {
-      return pending.subarray(offset, end);
-    }
-    try {
-      const path = join(holding.home, track, segmentName(msn));
-      const bytes = await this.#deps.fileSystem.read(path, { offset, length: end - offset });
-      return bytes?.length === end - offset ? bytes : undefined;
-    } catch (error) {
-      this.#deps.logger.debug(
-        { broadcast: broadcastId, track, msn, reason: errorText(error) },
-        'segment not read',
-      );
-      return undefined;
-    }
+    return this.#read(broadcastId, track, (target) => readSegment(target, msn, range));
   }
 
   async readHeader(
@@ -297,18 +277,7 @@ class DirectoryArchive implements DiskArchive {
     track: string,
     uri: string,
   ): Promise<Uint8Array | undefined> {
-    const holding = this.#holdings.get(broadcastId);
-    if (holding?.hasHeader(track, uri) !== true) {
-      return undefined;
-    }
-    try {
-      return (
-        holding.headerBytes(track, uri) ??
-        (await this.#deps.fileSystem.read(join(holding.home, track, uri)))
-      );
-    } catch {
-      return undefined;
-    }
+    return this.#read(broadcastId, track, (target) => readHeader(target, uri));
   }
 
   recording(broadcastId: string, recordingId: string): Presentation | undefined {
@@ -377,6 +346,22 @@ class DirectoryArchive implements DiskArchive {
       await withDeadline(this.idle(), CLOSE_MS);
     } catch (error) {
       this.#deps.logger.warn({ reason: errorText(error) }, 'not all media reached the disk');
+    }
+  }
+
+  /** What cannot be read is not there. */
+  async #read(
+    broadcastId: string,
+    name: string,
+    work: (target: ReadTarget) => Promise<Uint8Array | undefined>,
+  ): Promise<Uint8Array | undefined> {
+    const holding = this.#holdings.get(broadcastId);
+    const { fileSystem, logger } = this.#deps;
+    try {
+      return holding && (await work({ fileSystem, holding, name }));
+    } catch (error) {
+      logger.debug({ broadcast: broadcastId, track: name, reason: errorText(error) }, 'not read');
+      return undefined;
     }
   }
 
