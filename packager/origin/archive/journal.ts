@@ -98,6 +98,9 @@ export function compactJournal(
   ];
 }
 
+/** What only matters until its segment is closed: most of a journal, told apart without parsing it. */
+const GROWTH = /^\{"kind":"(?:open","record":\{|part",)"msn":(\d{1,15}),/;
+
 /** Reads a journal as far as its lines are whole. Never throws. */
 export function readJournal(text: string): JournalState {
   const fold: Fold = {
@@ -107,12 +110,20 @@ export function readJournal(text: string): JournalState {
     isTrimmed: false,
   };
   const rows = text.split('\n').filter((row) => row !== '');
+  const lines = rows.map((row) => (GROWTH.test(row) ? row : parseLine(row)));
+  const newestMsn = lines.reduce(
+    (newest, line) =>
+      typeof line === 'object' && line.kind === 'close'
+        ? Math.max(newest, line.record.msn)
+        : newest,
+    -1,
+  );
   let tornLines = 0;
-  for (const row of rows) {
-    const line = parseLine(row);
+  for (const row of lines) {
+    const line = typeof row === 'string' ? growthAfter(newestMsn, row) : row;
     if (line === undefined) {
       tornLines += 1;
-    } else {
+    } else if (line !== 'closed') {
       apply(fold, line);
     }
   }
@@ -176,6 +187,11 @@ function withPart(open: SegmentRecord, part: PartRecord): SegmentRecord {
   return part.index <= (open.parts.at(-1)?.index ?? -1)
     ? open
     : { ...open, parts: [...open.parts, part] };
+}
+
+/** The line where its segment is newer than all that are closed; undefined where it is torn. */
+function growthAfter(newestMsn: number, row: string): JournalLine | 'closed' | undefined {
+  return Number(GROWTH.exec(row)?.[1]) <= newestMsn ? 'closed' : parseLine(row);
 }
 
 function parseLine(row: string): JournalLine | undefined {
