@@ -216,6 +216,33 @@ describe('a restart', () => {
     }
   });
 
+  it('[H20] keeps date ranges, and no id is used again', async () => {
+    const fileSystem = new MemoryDisk();
+    const station = await Station.open('/media', { fileSystem });
+    const scte = new Uint8Array([252, 48, 1]);
+    const range = { id: 'ad', startMs: N * 2000, endMs: N * 2000 + 4000, attributes: { 'X-A': 1 } };
+    station.live.addDateRange({ id: 'before', startMs: N * 2000, endMs: N * 2000 + 1 });
+    station.publish(N, N + 4);
+    station.live.addDateRange({
+      ...range,
+      attributes: { 'SCTE35-OUT': scte, ...range.attributes },
+    });
+    await station.archive.idle();
+    const again = await Station.open('/media', { fileSystem: fileSystem.copy() });
+    expect(again.live.presentation()?.dateRanges).toEqual(station.live.presentation()?.dateRanges);
+    expect(renderMediaPlaylist(again.live.presentation()!, 'v180')).toContain(
+      'SCTE35-OUT=0xFC3001',
+    );
+    const { version } = again.live;
+    again.live.addDateRange({ ...range, attributes: { 'X-A': 1, 'SCTE35-OUT': scte } });
+    expect(again.live.version).toBe(version);
+    for (const id of ['ad', 'before']) {
+      expect(() => {
+        again.live.addDateRange({ id, startMs: N * 2000 + 5 });
+      }).toThrow(expect.objectContaining({ code: 'bad_request' }));
+    }
+  });
+
   it('keeps nothing going that has left the ladder', async () => {
     const fileSystem = new MemoryDisk();
     const station = await Station.open('/media', { fileSystem });

@@ -4,6 +4,7 @@
  */
 import { GatewayError } from '../../infra/kernel/errors.ts';
 import type { DateRange } from '../playlists/model.ts';
+import type { DateRangeRecord } from './storage.ts';
 
 const MAX_RANGES = 256;
 const MAX_IDS = 4096;
@@ -13,16 +14,27 @@ const ATTRIBUTE_NAME = /^(X-[A-Z0-9-]{1,64}|SCTE35-(CMD|OUT|IN))$/;
 
 /** See the file header. Bounded: past the cap a new one is refused. */
 export class DateRanges {
-  #ranges: readonly DateRange[] = [];
-  readonly #usedIds = new Set<string>();
+  #ranges: readonly DateRange[];
+  readonly #usedIds: Set<string>;
+
+  constructor({ ranges, usedIds }: DateRangeRecord = { ranges: [], usedIds: [] }) {
+    this.#ranges = ranges;
+    this.#usedIds = new Set(usedIds);
+  }
+
+  /** What another process goes on with. */
+  get record(): DateRangeRecord {
+    return { ranges: this.#ranges, usedIds: [...this.#usedIds] };
+  }
 
   /**
    * Adds a range. The same range again is taken as said already.
    *
+   * @param listedMs end of what is listed now
    * @returns whether it is new
    * @throws GatewayError `bad_request`: not a valid range, or its id was used; `too_busy`: too many
    */
-  add(range: DateRange): boolean {
+  add(range: DateRange, listedMs: number): boolean {
     const fault = faultOf(range);
     if (fault !== undefined) {
       throw new GatewayError('bad_request', `date range: ${fault}`, { subject: range.id });
@@ -42,7 +54,7 @@ export class DateRanges {
     if (this.#usedIds.size > MAX_IDS && oldestId !== undefined) {
       this.#usedIds.delete(oldestId);
     }
-    this.#ranges = [...this.#ranges, range].sort((a, b) => a.startMs - b.startMs);
+    this.#ranges = [...this.#ranges, { ...range, listedMs }].sort((a, b) => a.startMs - b.startMs);
     return true;
   }
 
@@ -111,8 +123,13 @@ function hasForbidden(text: string): boolean {
   return /["\r\n]/.test(text);
 }
 
-function textOf(range: DateRange): string {
-  return JSON.stringify(range, (_key, value: unknown) =>
-    value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value,
+/** What a range says, the same however it was put together. */
+function textOf({ attributes = {}, ...range }: DateRange): string {
+  const sorted = (value: object): unknown[] =>
+    Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify(
+    [sorted({ ...range, listedMs: undefined }), sorted(attributes)],
+    (_key, value: unknown) =>
+      value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value,
   );
 }

@@ -51,7 +51,7 @@ export class LiveBroadcast {
   readonly #depth: Depth;
   readonly #onChange: ChangeListener;
   readonly #options: LiveBroadcastOptions;
-  readonly #dateRanges = new DateRanges();
+  readonly #dateRanges: DateRanges;
   readonly #tracks: LiveTracks;
   readonly #sisters: Sisters;
   readonly #built = new Map<View, Built>();
@@ -79,6 +79,7 @@ export class LiveBroadcast {
       },
     });
     this.#sisters = new Sisters(broadcast.grid.partMs, () => this.#tracks.all);
+    this.#dateRanges = new DateRanges(restored?.dateRanges);
     this.#isEnded = restored?.isEnded === true;
     this.ready = this.#tracks.ready;
     // Players were told of what is found before the restart: tracks that miss come with a new era.
@@ -204,7 +205,12 @@ export class LiveBroadcast {
     const { dvrWindowMs = 0, nowMs } = this.#options;
     const windowMs = this.#depth.ringSegments * this.broadcast.grid.segmentMs;
     this.#dateRanges.forgetBefore((nowMs?.() ?? 0) - Math.max(dvrWindowMs, windowMs));
-    if (this.#dateRanges.add(range)) {
+    const listedMs = Math.max(
+      range.startMs,
+      ...this.#tracks.all.map((track) => track.frontierMs ?? 0),
+    );
+    if (this.#dateRanges.add(range, listedMs)) {
+      this.#options.archive?.dateRanges(this.broadcast.id, this.#dateRanges.record);
       this.#announceAll();
     }
   }
@@ -248,7 +254,8 @@ export class LiveBroadcast {
   /** What another object goes on with that takes the place of this one, which has ended. */
   successor(): RestoredBroadcast {
     const takenMs = this.#tracks.firstFreeMsn * this.broadcast.grid.segmentMs;
-    return { eras: this.#tracks.eras.list, tracks: [], isEnded: false, takenMs };
+    const dateRanges = this.#dateRanges.record;
+    return { eras: this.#tracks.eras.list, tracks: [], isEnded: false, takenMs, dateRanges };
   }
 
   /** What the control plane is told. */

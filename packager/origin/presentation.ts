@@ -5,6 +5,7 @@
 import { type Grid, gridStart } from '../../infra/kernel/grid.ts';
 import { ticks } from '../../infra/kernel/time.ts';
 import type { Broadcast, OriginStatus } from '../../infra/kernel/wire.ts';
+import { targetDurationSeconds } from '../playlists/index.ts';
 import type {
   DateRange,
   Presentation,
@@ -69,7 +70,9 @@ export function present(source: PresentationSource): Presentation | undefined {
   const oldest = Math.min(...listed);
   const newest = Math.max(...listed);
   const windowMs = depth.windowSegments * broadcast.grid.segmentMs;
-  const dateRanges = source.dateRangesSince(oldest * broadcast.grid.segmentMs);
+  // Delta updates name those that have left a while ago (rfc8216bis §6.2.5.1).
+  const keptMs = 6000 * targetDurationSeconds(broadcast.grid);
+  const dateRanges = source.dateRangesSince(oldest * broadcast.grid.segmentMs - keptMs);
   return {
     broadcastId: broadcast.id,
     grid: broadcast.grid,

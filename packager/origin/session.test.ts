@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { unixMs } from '../../infra/kernel/time.ts';
 import { AUDIO_HEADER, VIDEO_HEADER } from '../cmaf/fixtures.ts';
 import { concatBytes } from '../cmaf/index.ts';
+import { renderMediaPlaylist } from '../playlists/index.ts';
 import { lastPartOf, type Presentation } from '../playlists/model.ts';
 import { audio, BROADCAST, FIRST_MSN as N, video } from './fixtures.ts';
 import { LiveBroadcast, type LiveBroadcastOptions } from './liveBroadcast.ts';
@@ -307,10 +308,18 @@ describe('date ranges', () => {
     const { version } = live;
     live.addDateRange(range);
     expect(live.version).toBe(version + 1);
-    expect(live.presentation()?.dateRanges).toEqual([range]);
+    const said = [{ ...range, listedMs: (N + 2) * 2000 }];
+    const tagged = (): boolean =>
+      renderMediaPlaylist(live.presentation()!, 'v180').includes('#EXT-X-DATERANGE:ID="ad-1"');
+    expect(live.presentation()?.dateRanges).toEqual(said);
     both(live, N + 2, N + 7, v, a);
-    expect(live.presentation()?.dateRanges).toEqual([range]);
+    expect(live.presentation()?.dateRanges).toEqual(said);
+    expect(tagged()).toBe(true);
+    // Kept for six target durations more: delta updates say that it was removed.
     both(live, N + 7, N + 10, v, a);
+    expect(tagged()).toBe(false);
+    expect(live.presentation()?.dateRanges).toEqual(said);
+    both(live, N + 10, N + 16, v, a);
     expect(live.presentation()?.dateRanges).toBeUndefined();
   });
 

@@ -4,7 +4,7 @@
  */
 import type { Closeable } from '../../infra/kernel/lifecycle.ts';
 import type { Broadcast, OriginStatus } from '../../infra/kernel/wire.ts';
-import type { Presentation, SegmentEntry } from '../playlists/model.ts';
+import type { DateRange, Presentation, SegmentEntry } from '../playlists/model.ts';
 import type { PublisherIdentity } from './follow.ts';
 import type { TrackHeader } from './trackHeader.ts';
 
@@ -24,6 +24,12 @@ export type SegmentRecord = Omit<SegmentEntry, 'parts' | 'bytes'> & {
 
 /** Era and the first segment that it ever had. */
 export type EraRecord = { readonly era: number; readonly firstMsn: number };
+
+/** Date ranges as they stand: those that may be listed, and the ids that none may have again. */
+export type DateRangeRecord = {
+  readonly ranges: readonly DateRange[];
+  readonly usedIds: readonly string[];
+};
 
 /** A segment as it was found on disk. */
 export type RestoredSegment = {
@@ -61,6 +67,7 @@ export type RestoredBroadcast = {
   readonly isEnded: boolean;
   /** Where `tracks` are empty: names of segments before this instant are taken (Unix ms). */
   readonly takenMs?: number;
+  readonly dateRanges?: DateRangeRecord | undefined;
 };
 
 /** State of the storage, for the API and the metric. */
@@ -94,6 +101,8 @@ export interface Archive extends Closeable {
   header(broadcastId: string, track: string, era: number, header: TrackHeader): void;
   /** A new era. Repeats are free. */
   era(broadcastId: string, era: EraRecord): void;
+  /** Date ranges have changed: they outlive a restart. */
+  dateRanges(broadcastId: string, record: DateRangeRecord): void;
   /**
    * The first bytes of segment `record.msn` follow. The first after `end` begins another session,
    * whose DVR window holds nothing of the one before.
@@ -151,6 +160,7 @@ export const noArchive: Archive = {
   restore: () => Promise.resolve(undefined),
   header: () => undefined,
   era: () => undefined,
+  dateRanges: () => undefined,
   open: () => undefined,
   append: () => undefined,
   complete: () => undefined,

@@ -14,6 +14,7 @@ import type { Presentation } from '../../playlists/model.ts';
 import type { TrackHeader } from '../trackHeader.ts';
 import type {
   Archive,
+  DateRangeRecord,
   EraRecord,
   RecordingSummary,
   RestoredBroadcast,
@@ -167,7 +168,7 @@ class DirectoryArchive implements DiskArchive {
   ): Promise<RestoredBroadcast | undefined> {
     const holding = this.#holding(broadcast.id);
     holding.claim(broadcast.grid);
-    const { newest, eras } = holding;
+    const { newest, eras, dateRanges } = holding;
     if (newest === undefined) {
       return undefined;
     }
@@ -176,7 +177,7 @@ class DirectoryArchive implements DiskArchive {
     const isWanted = !isEnded || (endedMs !== undefined && endedMs >= startedMs);
     if (!isWanted) {
       const takenMs = newest.newestMsn === undefined ? 0 : newest.msOf(newest.newestMsn + 1);
-      return { eras, tracks: [], isEnded: false, takenMs };
+      return { eras, tracks: [], isEnded: false, takenMs, dateRanges };
     }
     const tracks = await restoreSession(
       this.#deps.fileSystem,
@@ -193,7 +194,7 @@ class DirectoryArchive implements DiskArchive {
         this.#writer(holding, newest, name).resume(open.record, open.chunks);
       }
     }
-    return { eras, tracks, isEnded };
+    return { eras, tracks, isEnded, dateRanges };
   }
 
   header(broadcastId: string, track: string, era: number, header: TrackHeader): void {
@@ -203,6 +204,14 @@ class DirectoryArchive implements DiskArchive {
   era(broadcastId: string, era: EraRecord): void {
     const holding = this.#holding(broadcastId);
     if (holding.addEra(era) && holding.running !== undefined) {
+      this.#saveSession(holding, holding.running);
+    }
+  }
+
+  dateRanges(broadcastId: string, record: DateRangeRecord): void {
+    const holding = this.#holding(broadcastId);
+    holding.dateRanges = record;
+    if (holding.running !== undefined) {
       this.#saveSession(holding, holding.running);
     }
   }

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import type { Grid } from '../../../infra/kernel/grid.ts';
 import type { TrackHeader } from '../trackHeader.ts';
-import type { EraRecord, SegmentRecord } from '../storage.ts';
+import type { DateRangeRecord, EraRecord, SegmentRecord } from '../storage.ts';
 import type { FileSystem } from './fileSystem.ts';
 import type { Lane } from './lanes.ts';
 import { Session, type SessionTrack } from './session.ts';
@@ -22,6 +22,8 @@ export class Holding {
   readonly home: string;
   readonly #lane: Lane;
   readonly #headers = new Map<string, Map<number, TrackHeader>>();
+  /** Kept with the newest session. */
+  dateRanges: DateRangeRecord | undefined;
   #sessions: readonly Session[];
   #eras: readonly EraRecord[];
   #grid: Grid | undefined;
@@ -33,6 +35,7 @@ export class Holding {
     this.home = home;
     this.#lane = lane;
     this.#sessions = sessions;
+    this.dateRanges = sessions.at(-1)?.dateRanges;
     // The first era of a broadcast is told by nobody: it begins with the timeline (eras.ts).
     const eras = new Map<number, number>([[0, 0]]);
     for (const { era, firstMsn } of sessions.flatMap((session) => session.eras)) {
@@ -157,7 +160,8 @@ export class Holding {
       try {
         await fileSystem.makeDirectory(this.home);
         const { id, grid, eras, end } = session;
-        const text = sessionText({ id, grid, eras, end });
+        const dateRanges = session === this.newest ? this.dateRanges : undefined;
+        const text = sessionText({ id, grid, eras, end, dateRanges });
         await fileSystem.replace(join(this.home, `${id}.json`), text);
       } catch (error) {
         this.#unsaved.add(session);

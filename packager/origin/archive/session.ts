@@ -5,7 +5,7 @@
 import type { Grid } from '../../../infra/kernel/grid.ts';
 import { ticks, unixMsFromTicks } from '../../../infra/kernel/time.ts';
 import type { Presentation, SegmentEntry } from '../../playlists/model.ts';
-import type { EraRecord, RecordingSummary, SegmentRecord } from '../storage.ts';
+import type { DateRangeRecord, EraRecord, RecordingSummary, SegmentRecord } from '../storage.ts';
 import type { SessionEnd } from './sessionFile.ts';
 import { TrackIndex } from './trackIndex.ts';
 import type { TrackWriter } from './trackWriter.ts';
@@ -34,6 +34,8 @@ export class Session {
   grid: Grid | undefined;
   eras: readonly EraRecord[];
   end: SessionEnd | undefined;
+  /** As its file had them. */
+  readonly dateRanges: DateRangeRecord | undefined;
   /** Bytes ran out inside the DVR window. */
   isSqueezed = false;
   #presentation: Presentation | undefined;
@@ -44,12 +46,14 @@ export class Session {
     readonly grid: Grid | undefined;
     readonly eras: readonly EraRecord[];
     readonly end?: SessionEnd | undefined;
+    readonly dateRanges?: DateRangeRecord | undefined;
   }) {
     this.broadcastId = fields.broadcastId;
     this.id = fields.id;
     this.grid = fields.grid;
     this.eras = fields.eras;
     this.end = fields.end;
+    this.dateRanges = fields.dateRanges;
   }
 
   /** The track, made where there is none. */

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { type Grid, gridSchema } from '../../../infra/kernel/grid.ts';
 import type { DateRange, Presentation, TrackDescription } from '../../playlists/model.ts';
-import type { EraRecord } from '../storage.ts';
+import type { DateRangeRecord, EraRecord } from '../storage.ts';
 
 /** How a track of an ended session is described. */
 export type EndedTrack = {
@@ -26,6 +26,8 @@ export type SessionFile = {
   readonly grid: Grid | undefined;
   readonly eras: readonly EraRecord[];
   readonly end: SessionEnd | undefined;
+  /** Of the broadcast, in its newest session. */
+  readonly dateRanges?: DateRangeRecord | undefined;
 };
 
 const descriptionSchema = z.object({
@@ -48,6 +50,7 @@ const dateRangeSchema = z.object({
   endMs: z.number().optional(),
   plannedDurationMs: z.number().optional(),
   isEndOnNext: z.boolean().optional(),
+  listedMs: z.number().optional(),
   attributes: z
     .record(
       z.string(),
@@ -76,6 +79,9 @@ const sessionSchema = z.object({
       ),
       dateRanges: z.array(dateRangeSchema),
     })
+    .optional(),
+  dateRanges: z
+    .object({ ranges: z.array(dateRangeSchema), usedIds: z.array(z.string()) })
     .optional(),
 });
 
@@ -113,7 +119,7 @@ export function readSession(text: string): SessionFile | undefined {
   if (parsed === undefined) {
     return undefined;
   }
-  const { id, grid, eras, end } = parsed;
+  const { id, grid, eras, end, dateRanges } = parsed;
   return {
     id,
     grid,
@@ -129,6 +135,7 @@ export function readSession(text: string): SessionFile | undefined {
             })),
             dateRanges: end.dateRanges.map(present),
           },
+    dateRanges: dateRanges && { ...dateRanges, ranges: dateRanges.ranges.map(present) },
   };
 }
 
