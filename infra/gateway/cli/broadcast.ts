@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { errorText, GatewayError } from '../../kernel/errors.ts';
+import { type Api, callApi, parseAnswer } from './client.ts';
 
 const viewSchema = z.looseObject({
   id: z.string(),
@@ -14,15 +15,6 @@ const viewSchema = z.looseObject({
   recording: z.looseObject({ hls: z.string(), isComplete: z.boolean() }).nullish(),
 });
 const listSchema = z.looseObject({ broadcasts: z.array(viewSchema) });
-const problemSchema = z.looseObject({ detail: z.string() });
-
-/** How the gateway is reached. */
-export type Api = {
-  readonly url: string;
-  /** Bearer token, needed from another machine. */
-  readonly token?: string | undefined;
-  readonly json: boolean;
-};
 
 /** What a new broadcast is to be; the rest are the gateway's defaults. */
 export type CreateOptions = Api & {
@@ -31,8 +23,6 @@ export type CreateOptions = Api & {
   /** YAML file with `source`, `ladder` and `grid`. */
   readonly file?: string | undefined;
 };
-
-const TIMEOUT_MS = 5000;
 
 /** Prints every broadcast in a line each, or the API's JSON. */
 export async function listBroadcasts(api: Api): Promise<void> {
@@ -117,44 +107,6 @@ async function readWish(file: string | undefined): Promise<Record<string, unknow
   }
 }
 
-function parseAnswer<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
-  const result = schema.safeParse(body);
-  if (!result.success) {
-    throw new GatewayError(
-      'bad_request',
-      'what answered is not a Grandstand gateway of this version',
-    );
-  }
-  return result.data;
-}
-
-async function call(api: Api, method: string, path: string, body?: unknown): Promise<unknown> {
-  const url = new URL(`/api/v1/broadcasts${path}`, api.url);
-  let response: Response;
-  try {
-    response = await fetch(url, {
-      method,
-      headers: {
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(api.token === undefined ? {} : { authorization: `Bearer ${api.token}` }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-  } catch (error) {
-    throw new GatewayError(
-      'origin_unavailable',
-      `no gateway answers on ${url.origin}: ${errorText(error)}`,
-      { cause: error },
-    );
-  }
-  const answer: unknown = await response.json().catch(() => undefined);
-  if (!response.ok) {
-    const problem = problemSchema.safeParse(answer);
-    throw new GatewayError(
-      response.status === 404 ? 'not_found' : 'bad_request',
-      problem.success ? problem.data.detail : `HTTP ${response.status}`,
-    );
-  }
-  return answer;
+function call(api: Api, method: string, path: string, body?: unknown): Promise<unknown> {
+  return callApi(api, method, `/broadcasts${path}`, body);
 }

@@ -1,8 +1,8 @@
-/** The command line: `grandstand start | demo | doctor | broadcast …`, each with `--json`. */
+/** The command line: `grandstand start | demo | doctor | broadcast … | seat … | token …`, each with `--json`. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { ROLES } from '../../../signalling/index.ts';
 import { errorText, GatewayError } from '../../kernel/errors.ts';
 import {
-  type Api,
   changeBroadcast,
   createBroadcast,
   type CreateOptions,
@@ -10,9 +10,12 @@ import {
   listBroadcasts,
   showBroadcast,
 } from './broadcast.ts';
+import type { Api } from './client.ts';
 import { doctor } from './doctor.ts';
 import { runDemo } from './demo.ts';
+import { assignSeat, listSeats, releaseSeat } from './seat.ts';
 import { start } from './start.ts';
+import { listTokens, makeToken, revokeToken, type TokenOptions } from './token.ts';
 import { splitArguments } from '../wilbur.ts';
 
 const DEFAULT_API = 'http://127.0.0.1:8080';
@@ -109,13 +112,13 @@ const broadcast = program
   .command('broadcast')
   .description('look at the broadcasts of a running gateway, and change them');
 /** A command of the API; `--token` is needed from another machine only. */
-const overApi = (name: string, description: string): Command =>
-  broadcast
+const overApi = (name: string, description: string, parent = broadcast): Command =>
+  parent
     .command(name)
     .description(description)
     .addOption(new Option('--url <url>', 'base URL of the gateway').default(DEFAULT_API))
     .addOption(
-      new Option('--token <token>', 'bearer token, from another machine').env(
+      new Option('--token <token>', 'internal token, or one of an operator').env(
         'GRANDSTAND_INTERNAL_TOKEN',
       ),
     )
@@ -137,6 +140,37 @@ overApi('start <id>', 'start one that was stopped').action((id: string, options:
 );
 overApi('delete <id>', 'forget one that has ended').action((id: string, options: Api) =>
   deleteBroadcast(id, options),
+);
+
+const seat = program.command('seat').description('who presents: look, give, take back');
+overApi('list', 'seats that are held, or kept for a grace', seat).action((options: Api) =>
+  listSeats(options),
+);
+overApi('assign <streamer> <player>', 'give the seat to a player, whoever holds it', seat).action(
+  (streamer: string, player: string, options: Api) => assignSeat(streamer, player, options),
+);
+overApi('release <streamer>', 'take the seat back', seat).action((streamer: string, options: Api) =>
+  releaseSeat(streamer, options),
+);
+
+const token = program.command('token').description('tokens of those who may come in');
+for (const role of ROLES) {
+  overApi(
+    `${role} [streamer]`,
+    `make one for ${role}s; for all streamers where none is named`,
+    token,
+  )
+    .addOption(new Option('--ttl <time>', 'how long it is good: 8h, 1h30m').default('8h'))
+    .addOption(new Option('--subject <name>', 'who it is for; keeps the seat over a reconnect'))
+    .action((streamer: string | undefined, options: TokenOptions) =>
+      makeToken(role, streamer, options),
+    );
+}
+overApi('list', 'those that were made and have not expired', token).action((options: Api) =>
+  listTokens(options),
+);
+overApi('revoke <jti>', 'take one back', token).action((jti: string, options: Api) =>
+  revokeToken(jti, options),
 );
 
 try {
