@@ -128,7 +128,8 @@ export class PublishSession {
         `frames are ${inMs(step, timescale)} apart, not ${inMs(frameTicks, timescale)}`,
       );
     }
-    this.#wrongSteps = step === frameTicks ? 0 : this.#wrongSteps + 1;
+    // A rate that the timescale is no multiple of is rounded to whole ticks.
+    this.#wrongSteps = Math.abs(step - frameTicks) < 1 ? 0 : this.#wrongSteps + 1;
     if (this.#wrongSteps > MAX_WRONG_STEPS) {
       throw new GatewayError(
         'off_grid',
@@ -142,8 +143,10 @@ export class PublishSession {
     const { grid } = this.#live.broadcast;
     const { msn } = gridPosition(grid, sample.dts, timescale);
     const start = gridStart(grid, msn, timescale);
-    const past = (sample.dts - start) % (timescale / grid.fps);
-    if (past !== 0) {
+    const frameTicks = timescale / grid.fps;
+    const past = (sample.dts - start) % frameTicks;
+    const isRounded = !Number.isInteger(frameTicks) && Math.min(past, frameTicks - past) < 1;
+    if (past !== 0 && !isRounded) {
       throw new GatewayError(
         'off_grid',
         `first picture is ${inMs(sample.dts - start, timescale)} past the grid instant, which is ` +
