@@ -104,6 +104,7 @@ function makeRow(broadcast: Broadcast): HTMLTableRowElement {
     '',
     make('td', '', link),
     make('td', '', pill),
+    make('td', 'action', commandButton(broadcast)),
     make(
       'td',
       '',
@@ -113,10 +114,13 @@ function makeRow(broadcast: Broadcast): HTMLTableRowElement {
     make('td', '', broadcast.encoder ?? UNKNOWN),
     make('td', '', ladderText(broadcast)),
     make('td', 'number', broadcast.lastMsn === undefined ? UNKNOWN : String(broadcast.lastMsn)),
-    make('td', 'number', formatMs(broadcast.publishDelayMs)),
+    make(
+      'td',
+      'number',
+      formatMs(broadcast.state === 'ended' ? undefined : broadcast.publishDelayMs),
+    ),
     make('td', '', presenterText(broadcast.isPresenterConnected)),
     make('td', '', storageText(broadcast)),
-    make('td', 'action', commandButton(broadcast)),
   );
   row.dataset['id'] = broadcast.id;
   return row;

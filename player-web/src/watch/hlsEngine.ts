@@ -112,7 +112,7 @@ export function startHls(options: EngineOptions): Engine {
 
   return {
     kind: 'hls',
-    // It does, but its audio then lags behind for another 5 s (1.7.4, seen).
+    // It does, but its audio then lags behind for another 5 s, and a new player is a second (seen).
     resumesItself: false,
     levels: () =>
       hls.levels.map((level, index) => ({
@@ -226,6 +226,10 @@ function startAt(
 
 /** Long enough for the playlists of video and audio to have ended both (ms). */
 const END_SETTLE_MS = 50;
+/** Long enough for the last segment to have been loaded (ms). */
+const LAST_LOAD_MS = 1500;
+/** hls.js takes a segment for whole that lacks less than this, and never loads the rest (s). */
+const LAST_REST_S = 0.25;
 
 /**
  * Loads the last segment of a broadcast that ends. hls.js 1.7.4 takes a segment that it has played
@@ -247,6 +251,13 @@ function finishAtEnd(hls: Hls, video: HTMLVideoElement, isDestroyed: () => boole
         hls.config.lowLatencyMode = false;
         hls.stopLoad();
         hls.startLoad(video.currentTime, true);
+        timer = window.setTimeout(() => {
+          const { buffered } = video;
+          const endS = buffered.length === 0 ? 0 : buffered.end(buffered.length - 1);
+          if (!isDestroyed() && details.edge - endS < LAST_REST_S) {
+            hls.trigger(Events.BUFFER_EOS, { type: null });
+          }
+        }, LAST_LOAD_MS);
       }
     }, END_SETTLE_MS);
   };

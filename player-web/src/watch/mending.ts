@@ -62,6 +62,12 @@ export class Mending {
     this.#state = HEALTHY;
   }
 
+  /** Another player by the viewer's choice: nothing has happened yet. */
+  reset(): void {
+    this.forgive();
+    this.lastFault = undefined;
+  }
+
   /** What was decided concerns a player that is no more. */
   cancel(): void {
     window.clearTimeout(this.#timer);

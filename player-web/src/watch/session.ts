@@ -372,8 +372,7 @@ export function startSession(
         builds,
         lastFault: mending.lastFault,
         hasStarted: progress.stall.hasStarted,
-        stillForMs:
-          progress.stall.lastProgressMs === undefined ? 0 : nowMs - progress.stall.lastProgressMs,
+        stillForMs: nowMs - (progress.stall.lastProgressMs ?? nowMs),
         source: where.source,
         isFollowing: where.isFollowing,
         positionMs: where.positionMs,
@@ -389,9 +388,8 @@ export function startSession(
         kind = next;
         will.isPaused = false;
         progress.reset();
-        mending.forgive();
+        mending.reset();
         builds = 0;
-        mending.lastFault = undefined;
         ending = { ...ending, playedOutAtMs: undefined };
         replace();
       }
