@@ -183,7 +183,7 @@ export class LiveTracks {
         newestMsn = Math.max(newestMsn, track.closed.at(-1)?.record.msn ?? 0);
       }
     }
-    return restored?.isEnded === true ? 0 : newestMsn + UNWRITTEN_SEGMENTS;
+    return newestMsn + UNWRITTEN_SEGMENTS;
   }
 
   /** Where the last session has ended this is another one: it begins once all eras are known. */

@@ -17,7 +17,7 @@ import type { LiveTrack } from './liveTrack.ts';
 import { recordingStartMs } from './archive/sessionFile.ts';
 import { segmentEntry, type StoredSegment } from './segmentRing.ts';
 import type { TrackHeader } from './trackHeader.ts';
-import type { Archive, EraRecord } from './storage.ts';
+import type { Archive, EraRecord, SegmentRecord } from './storage.ts';
 
 /** How much is listed and kept, in segments. */
 export type Depth = { readonly windowSegments: number; readonly ringSegments: number };
@@ -52,7 +52,7 @@ const ALONE_AFTER_SEGMENTS = 3;
 /** See the file header; undefined until there is something to play. */
 export function present(source: PresentationSource): Presentation | undefined {
   // A playlist needs a closed segment, and its sisters' newest part for the rendition reports.
-  const { broadcast, depth, eras, tracks, view } = source;
+  const { broadcast, depth, tracks, view } = source;
   const shown = tracks.filter((track) => closedSegments(track).length > 0);
   const { video, audio } = broadcast.ladder;
   const longest = Math.max(0, ...shown.map((track) => closedSegments(track).length));
@@ -78,16 +78,22 @@ export function present(source: PresentationSource): Presentation | undefined {
     grid: broadcast.grid,
     windows,
     windowMs: view === 'dvr' ? Math.max(windowMs, source.dvrWindowMs) : windowMs,
-    eras: eras
-      .filter(
-        (era, index) => era.firstMsn <= newest && (eras[index + 1]?.firstMsn ?? Infinity) > oldest,
-      )
-      .filter(({ era }) => !source.hiddenEras.has(era))
-      .map((era) => (view === 'dvr' ? sinceSession(source, era) : era)),
+    eras: erasOf(source, oldest, newest),
     ...(view === 'dvr' ? { view } : {}),
     ...(source.isEnded ? { isEnded: true } : {}),
     ...(dateRanges.length === 0 ? {} : { dateRanges }),
   };
+}
+
+/** Eras between two segments; a hidden one only where there is nothing else to be shown. */
+function erasOf(source: PresentationSource, oldest: number, newest: number): readonly EraRecord[] {
+  const { eras, hiddenEras, view } = source;
+  const reached = eras.filter(
+    (era, index) => era.firstMsn <= newest && (eras[index + 1]?.firstMsn ?? Infinity) > oldest,
+  );
+  const ready = reached.filter(({ era }) => !hiddenEras.has(era));
+  const shown = ready.length === 0 ? reached.slice(-1) : ready;
+  return view === 'dvr' ? shown.map((era) => sinceSession(source, era)) : shown;
 }
 
 /**
@@ -141,33 +147,33 @@ function listed(
 ): SegmentEntry[] {
   const { broadcast, depth, view } = source;
   const { grid } = broadcast;
+  const records = view === 'live' ? [] : (source.archive?.list(broadcast.id, track.name) ?? []);
   const count =
     view === 'live'
       ? depth.windowSegments
       : Math.max(depth.windowSegments, Math.ceil(source.dvrWindowMs / grid.segmentMs));
   const closed = closedSegments(track);
   const newestMsn = Math.max(closed.at(-1)?.msn ?? 0, source.publishedMsn);
-  const oldest = Math.max(source.firstMsn, newestMsn - count + 1);
+  // The archive begins where all tracks have something; what is live is listed in any case.
+  const common = Math.min(records[0]?.msn ?? 0, newestMsn - depth.windowSegments + 1);
+  const oldest = Math.max(source.firstMsn, newestMsn - count + 1, common);
   const inRing = closed.filter(({ msn }) => msn >= oldest).map(segmentEntry);
-  const before = view === 'live' ? [] : archived(source, track, initUris, oldest, inRing[0]);
-  return consecutive([...before, ...inRing], grid, track.timescale);
+  // A hole that was too long for the ring is told as the archive has it, now and later.
+  const run = inRing.slice(inRing.findLastIndex(({ msn }, at) => msn - 1 !== inRing[at - 1]?.msn));
+  const kept = archived(records, oldest, run[0]?.msn ?? 0, initUris);
+  return consecutive(kept.length === 0 ? inRing : [...kept, ...run], grid, track.timescale);
 }
 
-/** What only the archive still has, from `oldest` up to `next`. */
+/** What the archive has from segment `from` up to (not including) `to`. */
 function archived(
-  { archive, broadcast }: PresentationSource,
-  track: LiveTrack,
+  records: readonly SegmentRecord[],
+  from: number,
+  to: number,
   initUris: Map<number, string>,
-  oldest: number,
-  next: SegmentEntry | undefined,
 ): readonly SegmentEntry[] {
-  const records = archive?.list(broadcast.id, track.name) ?? [];
-  const first = records[0]?.msn ?? 0;
-  if (next === undefined) {
-    return [];
-  }
   // Records are consecutive: the place of a number is known.
-  const kept = records.slice(Math.max(0, oldest - first), Math.max(0, next.msn - first));
+  const first = records[0]?.msn ?? 0;
+  const kept = records.slice(Math.max(0, from - first), Math.max(0, to - first));
   let era: number | undefined;
   for (const record of kept) {
     if (record.era !== era) {
