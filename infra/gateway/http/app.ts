@@ -1,6 +1,7 @@
 /** Pages and the API, on express. Media never passes here. */
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
-import { type Guard, mountRoutes, type Route } from './api/route.ts';
+import type { Guard } from './api/access.ts';
+import { mountRoutes, type Route } from './api/route.ts';
 import { addPages } from './pages.ts';
 import { sendProblem } from './problem.ts';
 import { errorText } from '../../kernel/errors.ts';

@@ -6,7 +6,6 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { type Admission, admissionRequest } from '../../../../signalling/index.ts';
 import { isAuthorized, type Secret } from '../../../kernel/secret.ts';
 import type { Problem } from '../problem.ts';
-import type { Guard } from './route.ts';
 
 /** What of a request decides. */
 export type Attempt = {
@@ -16,6 +15,19 @@ export type Attempt = {
   /** Whether it has a body that is read. */
   readonly isJsonExpected: boolean;
 };
+
+/**
+ * Who may use a route: `anyone`; `operator`; `reader`, anyone while everyone may come in, else an
+ * operator, since it tells who is there.
+ */
+export type RouteAccess = 'anyone' | 'reader' | 'operator';
+
+/** Decides about one attempt: why not, or undefined. */
+export type Guard = (
+  attempt: Attempt,
+  access: RouteAccess,
+  streamerId: string | undefined,
+) => Promise<Problem | undefined>;
 
 /** What is accepted. */
 export type AccessRule = {

@@ -4,17 +4,11 @@
  */
 import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
 import type { z } from 'zod';
-import { bodyProblem, type Problem, sendProblem } from '../problem.ts';
-import type { Attempt } from './access.ts';
+import { bodyProblem, sendProblem } from '../problem.ts';
+import type { Attempt, Guard, RouteAccess } from './access.ts';
 
 /** Methods of the API. */
 export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
-
-/**
- * Who may use a route: `anyone`; `operator`; `reader`, anyone while everyone may come in, else an
- * operator, since it tells who is there.
- */
-export type RouteAccess = 'anyone' | 'reader' | 'operator';
 
 /** What a route answers; what is not JSON says what it is. */
 export type RouteAnswer = {
@@ -45,13 +39,6 @@ export type Route = {
   readonly problems?: readonly number[];
   readonly handle: (call: Call) => void | Promise<void>;
 };
-
-/** Decides about one attempt: why not, or undefined. */
-export type Guard = (
-  attempt: Attempt,
-  access: RouteAccess,
-  streamerId: string | undefined,
-) => Promise<Problem | undefined>;
 
 const MAX_BODY_BYTES = 65_536;
 
