@@ -2,6 +2,7 @@
 import { benchLibwebrtc } from './libwebrtc.ts';
 import { benchOrigin } from './origin.ts';
 import { benchPipeline } from './pipeline.ts';
+import { benchSignalling } from './signalling.ts';
 import { benchSync } from './sync.ts';
 import { benchWatch } from './watch.ts';
 
@@ -11,6 +12,7 @@ const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void
   libwebrtc: benchLibwebrtc,
   sync: benchSync,
   origin: benchOrigin,
+  signalling: benchSignalling,
 };
 
 const [name = '', ...args] = process.argv.slice(2);
