@@ -1,4 +1,5 @@
 /** Real sockets at the gate: admission, origins, rates, the port of SFUs, and hands over the seat. */
+import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { type CloseStack, closeStack } from '../infra/kernel/lifecycle.ts';
@@ -68,6 +69,14 @@ describe('admission', () => {
     expect(await observer.next('subscribeFailed')).toMatchObject({
       message: 'You may watch streamer demo, not control it: open its watch page.',
     });
+  });
+
+  it('answers a subprotocol, and never the one that is a token', async () => {
+    const house = await openHouse(stack, {});
+    const peer = new WebSocket(house.playerUrl, ['grandstand.bearer.a.b.c', 'grandstand']);
+    await once(peer, 'open');
+    expect(peer.protocol).toBe('grandstand');
+    peer.terminate();
   });
 
   it('ends with the token', async () => {

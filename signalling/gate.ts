@@ -8,6 +8,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { errorText } from '../infra/kernel/errors.ts';
 import type { Logger } from '../infra/kernel/logger.ts';
 import type { Admission, AdmissionRequest, Identity, Refusal } from './admission.ts';
+import { selectSubprotocol } from './auth/index.ts';
 import type { FullSignallingConfig } from './config.ts';
 import { shortReason } from './connection.ts';
 import { refuseUpgrade } from './door.ts';
@@ -56,6 +57,8 @@ export function createGate(deps: GateDeps, config: FullSignallingConfig): Gate {
     maxPayload: config.maxFrameBytes,
     perMessageDeflate: false,
     clientTracking: false,
+    // The default answers the first offer, which may be a token.
+    handleProtocols: selectSubprotocol,
   });
 
   const doorRefusal = (
