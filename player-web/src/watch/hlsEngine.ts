@@ -313,8 +313,15 @@ function configFor(source: SourceKind): Partial<HlsConfig> {
   };
   if (source !== 'live') {
     // Behind live nothing hurries: whole segments, a longer buffer, and a playlist that is loaded
-    // again once per segment although it may list hours.
-    return { ...shared, lowLatencyMode: false, maxBufferLength: 20, backBufferLength: 60 };
+    // again once per segment although it may list hours. Without a most, hls.js loads 60 MB ahead:
+    // ten minutes at 360p that few will watch.
+    return {
+      ...shared,
+      lowLatencyMode: false,
+      maxBufferLength: 20,
+      maxMaxBufferLength: 60,
+      backBufferLength: 60,
+    };
   }
   return {
     ...shared,
