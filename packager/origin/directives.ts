@@ -85,6 +85,16 @@ export function judge(directives: Directives, window: TrackWindow, grid: Grid): 
   return isPartTooFar || isTooFar(wanted.msn, edge) ? 'refuse' : 'wait';
 }
 
+/**
+ * A name for what directives wait for, the same for all that come to the same (any index past the end
+ * of a segment is part 0 of the next), so that there are few of them whatever is asked.
+ */
+export function awaitedName({ msn, part, skip }: Directives, window: TrackWindow): string {
+  const wanted =
+    msn === undefined || part === undefined ? { msn, part } : pastTheEnd(window, msn, part);
+  return `${wanted.msn ?? ''}.${wanted.part ?? ''} ${skip ?? ''}`;
+}
+
 /** The segment that grows, or will next, and the parts it lists. */
 type Edge = { readonly openMsn: number; readonly openParts: number };
 

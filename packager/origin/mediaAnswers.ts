@@ -76,7 +76,15 @@ export function answerPart(
         sendBody(waiting, body);
       };
     }
-    return isHinted(show, track, route) ? undefined : sendNotFound;
+    if (isHinted(show, track, route)) {
+      return undefined;
+    }
+    // A broadcast that has ended still lists its newest parts when the ring has let go of them.
+    return segment === undefined
+      ? (waiting) => {
+          answerArchivedPart(desk, waiting, route, endMs);
+        }
+      : sendNotFound;
   };
   const name = `part ${route.msn}.${route.part}`;
   answerOrHold(desk, exchange, show, { track: route.track, name }, ask);
@@ -118,11 +126,32 @@ function answerArchivedSegment(
   route: RouteOf<'segment'>,
 ): void {
   const records = desk.archive.list(route.broadcast, route.track);
-  if (!isListed(records, route.msn)) {
+  if (recordOf(records, route.msn) === undefined) {
     sendNotFound(exchange);
     return;
   }
   sendArchivedSegment(desk, exchange, route, segmentEndMs(show.live.broadcast.grid, route.msn));
+}
+
+/** A part as the bytes of its segment that it is, for as long as the archive knows of parts. */
+function answerArchivedPart(
+  desk: MediaDesk,
+  exchange: Exchange,
+  { broadcast, track, msn, part }: RouteOf<'part'>,
+  modifiedMs: number,
+): void {
+  const parts = recordOf(desk.archive.list(broadcast, track), msn)?.parts ?? [];
+  const { bytes: length = 0, isGap = true } = parts[part] ?? {};
+  if (isGap || length === 0) {
+    sendNotFound(exchange);
+    return;
+  }
+  const offset = parts.slice(0, part).reduce((sum, { bytes }) => sum + bytes, 0);
+  const kind = track.startsWith('v') ? 'videoMedia' : 'audioMedia';
+  const body = desk.archived.get(`${broadcast}/${track}/${msn}.${part}`, { kind, modifiedMs }, () =>
+    desk.archive.read(broadcast, track, msn, { offset, length }),
+  );
+  sendWhenRead(exchange, body);
 }
 
 /** Answers once the bytes are here; asking has no cost while they are in memory. */
@@ -139,8 +168,9 @@ function sendWhenRead(exchange: Exchange, reading: Promise<ArchivedBody>): void 
 }
 
 /** Records are consecutive, so the place of a number is known. */
-function isListed(records: readonly SegmentRecord[], msn: number): boolean {
-  return records[msn - (records[0]?.msn ?? 0)]?.msn === msn;
+function recordOf(records: readonly SegmentRecord[], msn: number): SegmentRecord | undefined {
+  const record = records[msn - (records[0]?.msn ?? 0)];
+  return record?.msn === msn ? record : undefined;
 }
 
 function isHinted(

@@ -6,9 +6,9 @@ import {
   renderMpd,
   renderMultivariant,
 } from '../playlists/index.ts';
-import type { Presentation } from '../playlists/model.ts';
+import type { Presentation, TrackWindow } from '../playlists/model.ts';
 import { sendError, sendNotFound, sendRendering } from './answers.ts';
-import { type Directives, judge, parseDirectives } from './directives.ts';
+import { awaitedName, type Directives, judge, parseDirectives } from './directives.ts';
 import type { Exchange } from './exchange.ts';
 import { answerOrHold } from './holding.ts';
 import type { Rendering } from './renderings.ts';
@@ -65,9 +65,10 @@ export function answerPlaylist(
     sendError(exchange, 400, directives);
     return;
   }
-  const { msn, part, skip } = directives;
+  const window = presentation && windowOf(presentation, route.track);
   const ask = (): ((exchange: Exchange) => void) | undefined => outcomeOf(show, route, directives);
-  const name = `${route.kind} ${route.view} ${msn ?? ''}.${part ?? ''} ${skip ?? ''}`;
+  const what = window === undefined ? '' : awaitedName(directives, window);
+  const name = `${route.kind} ${route.view} ${what}`;
   answerOrHold(desk, exchange, show, { track: route.track, name }, ask);
 }
 
@@ -78,7 +79,7 @@ function outcomeOf(
   directives: Directives,
 ): ((exchange: Exchange) => void) | undefined {
   const presentation = presentationOf(show, route);
-  const window = presentation?.windows.find(({ track }) => track.name === route.track);
+  const window = presentation && windowOf(presentation, route.track);
   if (
     presentation === undefined ||
     window === undefined ||
@@ -114,6 +115,10 @@ function render(
       ? renderIframePlaylist(presentation, track)
       : renderMediaPlaylist(presentation, track, skip === undefined ? {} : { skip }),
   );
+}
+
+function windowOf({ windows }: Presentation, trackName: string): TrackWindow | undefined {
+  return windows.find(({ track }) => track.name === trackName);
 }
 
 function presentationOf(

@@ -3,7 +3,7 @@ import { ticks, unixMs } from '../../infra/kernel/time.ts';
 import type { SegmentEntry, TrackWindow } from '../playlists/model.ts';
 import { ArchivedBodies } from './archivedBodies.ts';
 import { depthOf } from './config.ts';
-import { judge, parseDirectives } from './directives.ts';
+import { awaitedName, judge, parseDirectives } from './directives.ts';
 import { BROADCAST } from './fixtures.ts';
 import { acceptsGzip, isUnmodifiedSince, matchesEtag, parseRange } from './negotiation.ts';
 import { Renderings } from './renderings.ts';
@@ -12,42 +12,43 @@ import { isOver } from './show.ts';
 
 describe('parseDirectives', () => {
   it.each([
-    ['', {}],
-    ['_HLS_msn=12', { msn: 12 }],
-    ['_HLS_msn=12&_HLS_part=3', { msn: 12, part: 3 }],
-    ['_HLS_part=0&_HLS_msn=0', { msn: 0, part: 0 }],
-    ['_HLS_skip=YES', { skip: 'YES' }],
-    ['_HLS_msn=7&_HLS_skip=v2&_HLS_part=1', { msn: 7, part: 1, skip: 'v2' }],
-    ['_HLS_skip=maybe&_HLS_foo=1&CMCD=br%3D1&x', {}],
-    ['_HLS_skip', {}],
-    ['_HLS_skip=yes', {}],
-    ['x_HLS_msn=abc', {}],
-    ['CMCD=_HLS_msn', {}],
-  ])('[R09 R10 B08 B09] reads %j', (query, expected) => {
+    ['', '', {}],
+    ['', '_HLS_msn=12', { msn: 12 }],
+    ['', '_HLS_msn=12&_HLS_part=3', { msn: 12, part: 3 }],
+    ['', '_HLS_part=0&_HLS_msn=0', { msn: 0, part: 0 }],
+    ['[R15] ', '_HLS_msn=999999999999999', { msn: 999_999_999_999_999 }],
+    ['[R09] ', '_HLS_skip=YES', { skip: 'YES' }],
+    ['[R09] ', '_HLS_msn=7&_HLS_skip=v2&_HLS_part=1', { msn: 7, part: 1, skip: 'v2' }],
+    ['[R10 B08 B09] ', '_HLS_skip=maybe&_HLS_foo=1&CMCD=br%3D1&x', {}],
+    ['[R10] ', '_HLS_skip', {}],
+    ['[R10] ', '_HLS_skip=yes', {}],
+    ['[B09] ', 'x_HLS_msn=abc', {}],
+    ['[B09] ', 'CMCD=_HLS_msn', {}],
+  ])('%sreads %j', (_ids, query, expected) => {
     expect(parseDirectives(query)).toEqual(expected);
   });
 
   it.each([
-    '_HLS_part=1',
-    '_HLS_msn=',
-    '_HLS_msn=-1',
-    '_HLS_msn=+1',
-    '_HLS_msn=%201',
-    '_HLS_msn=1e3',
-    '_HLS_msn=1.5',
-    '_HLS_msn=0x10',
-    '_HLS_msn=abc',
-    '_HLS_msn=9007199254740993',
-    '_HLS_msn=100000000000000000000000000000',
-    '_HLS_msn=%D9%A1',
-    '_HLS_msn=1&_HLS_msn=999',
-    '_HLS_msn=1&_HLS_part=-1',
-    '_HLS_msn=1&_HLS_part=1&_HLS_part=1',
-    '_HLS_msn=1&_HLS_part=',
-    '_HLS_msn=%31',
-    '_HLS_msn',
-    '_HLS_skip=YES&_HLS_skip=YES',
-  ])('[R05 R15 B03 B04 B07] refuses %j', (query) => {
+    ['R05 B04', '_HLS_part=1'],
+    ['R15 B03', '_HLS_msn='],
+    ['R15 B03', '_HLS_msn=-1'],
+    ['R15 B03', '_HLS_msn=+1'],
+    ['R15 B03', '_HLS_msn=%201'],
+    ['R15 B03', '_HLS_msn=1e3'],
+    ['R15 B03', '_HLS_msn=1.5'],
+    ['R15 B03', '_HLS_msn=0x10'],
+    ['R15 B03', '_HLS_msn=abc'],
+    ['R15 B03', '_HLS_msn=9007199254740993'],
+    ['R15 B03', '_HLS_msn=100000000000000000000000000000'],
+    ['R15 B03', '_HLS_msn=%D9%A1'],
+    ['R15 B07', '_HLS_msn=1&_HLS_msn=999'],
+    ['R15 B04', '_HLS_msn=1&_HLS_part=-1'],
+    ['R15 B07', '_HLS_msn=1&_HLS_part=1&_HLS_part=1'],
+    ['R15 B04', '_HLS_msn=1&_HLS_part='],
+    ['R15 B03', '_HLS_msn=%31'],
+    ['R15 B03', '_HLS_msn'],
+    ['B07', '_HLS_skip=YES&_HLS_skip=YES'],
+  ])('[%s] refuses %j', (_ids, query) => {
     expect(parseDirectives(query)).toBeTypeOf('string');
   });
 });
@@ -75,26 +76,35 @@ describe('judge', () => {
 
   it.each([
     ['no directive', {}, 2, 'now'],
-    ['a closed segment', { msn: 99 }, 2, 'now'],
-    ['older than the window', { msn: 3, part: 77 }, 2, 'now'],
-    ['the open segment as a whole', { msn: 100 }, 2, 'wait'],
-    ['a part that is there', { msn: 100, part: 1 }, 2, 'now'],
-    ['the next part', { msn: 100, part: 2 }, 2, 'wait'],
-    ['a part past the closed parent is part 0 of the next', { msn: 99, part: 4 }, 2, 'now'],
-    ['the same, any index', { msn: 99, part: 5000 }, 2, 'now'],
-    ['the same while the next has not begun', { msn: 99, part: 4 }, undefined, 'wait'],
-    ['the first part of the next', { msn: 100, part: 0 }, undefined, 'wait'],
-    ['the first part of the open segment, not there yet', { msn: 100, part: 0 }, 0, 'wait'],
+    ['[R04] a closed segment', { msn: 99 }, 2, 'now'],
+    ['[R04 B06] older than the window', { msn: 3, part: 77 }, 2, 'now'],
+    ['[R01] the open segment as a whole', { msn: 100 }, 2, 'wait'],
+    ['[R04] a part that is there', { msn: 100, part: 1 }, 2, 'now'],
+    ['[R02] the next part', { msn: 100, part: 2 }, 2, 'wait'],
+    ['[R03] a part past the closed parent is part 0 of the next', { msn: 99, part: 4 }, 2, 'now'],
+    ['[R03] the same, any index', { msn: 99, part: 5000 }, 2, 'now'],
+    ['[R03] the same while the next has not begun', { msn: 99, part: 4 }, undefined, 'wait'],
+    ['[R02] the first part of the next', { msn: 100, part: 0 }, undefined, 'wait'],
+    ['[R02] the first part of the open segment, not there yet', { msn: 100, part: 0 }, 0, 'wait'],
     ['two segments ahead', { msn: 102 }, 2, 'wait'],
-    ['three segments ahead', { msn: 103 }, 2, 'refuse'],
+    ['[R06 B05] three segments ahead', { msn: 103 }, 2, 'refuse'],
     ['two ahead of the last closed', { msn: 101 }, undefined, 'wait'],
-    ['three ahead of the last closed', { msn: 102 }, undefined, 'refuse'],
-    ['a part at the advance limit', { msn: 100, part: 7 }, 2, 'wait'],
-    ['a part beyond the advance limit', { msn: 100, part: 8 }, 2, 'refuse'],
-    ['a part of the next beyond the limit', { msn: 101, part: 1006 }, 2, 'refuse'],
-    ['a number beyond everything', { msn: 999_999_999_999_999, part: 0 }, 2, 'refuse'],
-  ] as const)('says of %s: %j with %j open parts: %s', (_name, directives, openParts, expected) => {
+    ['[R06 B05] three ahead of the last closed', { msn: 102 }, undefined, 'refuse'],
+    ['[R06] a part at the advance limit', { msn: 100, part: 7 }, 2, 'wait'],
+    ['[R06 B05] a part beyond the advance limit', { msn: 100, part: 8 }, 2, 'refuse'],
+    ['[R06 B05] a part of the next beyond the limit', { msn: 101, part: 1006 }, 2, 'refuse'],
+    ['[R06 B03] a number beyond everything', { msn: 999_999_999_999_999, part: 0 }, 2, 'refuse'],
+  ] as const)('%s: %j with %j open parts: %s', (_name, directives, openParts, expected) => {
     expect(judge(directives, window(openParts), BROADCAST.grid)).toBe(expected);
+  });
+
+  it.each([
+    ['part 0 of the next, however it is asked for', { msn: 99, part: 4 }, '100.0 '],
+    ['the same with any other index', { msn: 99, part: 123_456, skip: 'v2' }, '100.0 v2'],
+    ['the same by its own name', { msn: 100, part: 0 }, '100.0 '],
+    ['a segment as a whole', { msn: 100 }, '100. '],
+  ] as const)('[B09] has one name for %s', (_name, directives, expected) => {
+    expect(awaitedName(directives, window(undefined))).toBe(expected);
   });
 
   it('[R04] answers at once for a gap segment', () => {
@@ -121,7 +131,7 @@ describe('depthOf', () => {
     ['the defaults', 60_000, 90_000, 2000, { windowSegments: 30, ringSegments: 45 }],
     ['a window beyond the ring', 120_000, 90_000, 2000, { windowSegments: 60, ringSegments: 68 }],
     ['few long segments', 12_000, 18_000, 3000, { windowSegments: 6, ringSegments: 14 }],
-  ])('of %s', (_name, windowMs, ringMs, segmentMs, expected) => {
+  ])('[H17] of %s', (_name, windowMs, ringMs, segmentMs, expected) => {
     expect(depthOf({ windowMs, ringMs }, { segmentMs })).toEqual(expected);
   });
 });
@@ -225,21 +235,21 @@ describe('negotiation', () => {
   });
 
   it.each([
-    [undefined, 'whole'],
-    ['bytes=0-99', [0, 99]],
-    ['bytes=0-', [0, 999]],
-    ['bytes=990-5000', [990, 999]],
-    ['bytes=-10', [990, 999]],
-    ['bytes=-5000', [0, 999]],
-    ['bytes=-0', 'unsatisfiable'],
-    ['bytes=1000-', 'unsatisfiable'],
-    ['bytes=999999999-', 'unsatisfiable'],
-    ['bytes=9-1', 'whole'],
-    ['bytes=-', 'whole'],
-    ['bytes=a-b', 'whole'],
-    ['items=0-1', 'whole'],
-    ['bytes=0-1,2-3', 'whole'],
-  ])('[B16 B17 B18] Range %j of 1000 bytes: %j', (header, expected) => {
+    ['', undefined, 'whole'],
+    ['[B16] ', 'bytes=0-99', [0, 99]],
+    ['[B16] ', 'bytes=0-', [0, 999]],
+    ['[B16] ', 'bytes=990-5000', [990, 999]],
+    ['[B16] ', 'bytes=-10', [990, 999]],
+    ['[B16] ', 'bytes=-5000', [0, 999]],
+    ['[B17] ', 'bytes=-0', 'unsatisfiable'],
+    ['[B17] ', 'bytes=1000-', 'unsatisfiable'],
+    ['[B17] ', 'bytes=999999999-', 'unsatisfiable'],
+    ['[B17] ', 'bytes=9-1', 'whole'],
+    ['[B17] ', 'bytes=-', 'whole'],
+    ['[B17] ', 'bytes=a-b', 'whole'],
+    ['[B17] ', 'items=0-1', 'whole'],
+    ['[B18] ', 'bytes=0-1,2-3', 'whole'],
+  ])('%sRange %j of 1000 bytes: %j', (_ids, header, expected) => {
     const answer = parseRange(header, 1000);
     expect(answer.kind === 'part' ? [answer.first, answer.last] : answer.kind).toEqual(expected);
   });

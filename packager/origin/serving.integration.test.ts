@@ -172,6 +172,19 @@ describe('delivery directives', () => {
     expect(new Set(answers.map(({ headers }) => headers['etag'])).size).toBe(1);
     expect(text(answers[0]!)).toContain(`URI="${N + 8}.0.m4s"`);
     expect(answers[0]!.headers['cache-control']).toBe('public, max-age=6');
+    // Who asks for the same later may get more, and never less.
+    const reached = (list: string): number => {
+      const [, msn, part] = /PRELOAD-HINT:TYPE=PART,URI="(\d+)\.(\d)/.exec(list) ?? [];
+      return (Number(msn) - N) * 4 + Number(part);
+    };
+    const steps = [reached(text(answers[0]!))];
+    for (const msn of [N + 8, N + 8, N + 8, N + 9]) {
+      live.part(msn);
+      const later = text(await get(`${LIST}?${queries[0] ?? ''}`));
+      expect(later).toContain(`URI="${N + 8}.0.m4s"`);
+      steps.push(reached(later));
+    }
+    expect(steps).toEqual([33, 34, 35, 36, 37]);
   });
 
   it('[R03 R04 B06] take a part past the end for part 0 of the next, and answer the past at once', async () => {
@@ -184,21 +197,22 @@ describe('delivery directives', () => {
   });
 
   it.each([
-    `_HLS_msn=${N + 10}`,
-    `_HLS_msn=${N + 8}&_HLS_part=10`,
-    '_HLS_part=0',
-    '_HLS_part=-1',
-    '_HLS_msn=-1',
-    '_HLS_msn=abc',
-    '_HLS_msn=1e9',
-    '_HLS_msn=1.5',
-    '_HLS_msn=',
-    '_HLS_msn=0x10',
-    '_HLS_msn=9007199254740992',
-    `_HLS_msn=${'9'.repeat(30)}`,
-    '_HLS_msn=%D9%A3',
-    '_HLS_msn=1&_HLS_msn=999',
-  ])('[R05 R06 R15 B03 B04 B05 B07 T04] refuse %s with 400 at once', async (query) => {
+    ['R06 B05', `_HLS_msn=${N + 10}`],
+    ['R06 B05', `_HLS_msn=${N + 8}&_HLS_part=10`],
+    ['R05 B04', '_HLS_part=0'],
+    ['R05 B04', '_HLS_part=-1'],
+    ['R15 B03', '_HLS_msn=-1'],
+    ['R15 B03', '_HLS_msn=abc'],
+    ['R15 B03', '_HLS_msn=1e9'],
+    ['R15 B03', '_HLS_msn=1.5'],
+    ['R15 B03', '_HLS_msn='],
+    ['R15 B03', '_HLS_msn=0x10'],
+    ['R15 B03', '_HLS_msn=9007199254740992'],
+    ['R15 B03', `_HLS_msn=${'9'.repeat(30)}`],
+    ['R06 B03', `_HLS_msn=${'9'.repeat(15)}`],
+    ['R15 B03', '_HLS_msn=%D9%A3'],
+    ['R15 B07', '_HLS_msn=1&_HLS_msn=999'],
+  ])('[%s T04] refuse %s with 400 at once', async (_ids, query) => {
     const answer = await get(`${LIST}?${query}`);
     expect(answer.status).toBe(400);
     expect(answer.headers).toMatchObject({
@@ -353,7 +367,7 @@ describe('views and kinds', () => {
   });
 
   it.each(['/live/demo/manifest.mpd', '/live/demo/dvr.mpd'])(
-    '[M17 M03 C8] %s keeps its timeline for a minute after the end; later it begins with what is listed',
+    '[M17 M03] %s keeps its timeline for a minute after the end; later it begins with what is listed',
     async (path) => {
       const before = text(await get(path));
       live.end();
@@ -443,17 +457,17 @@ describe('media', () => {
   });
 
   it.each([
-    ['bytes=0-99', 206, 'bytes 0-99/400', 100],
-    ['bytes=0-', 206, 'bytes 0-399/400', 400],
-    ['bytes=-10', 206, 'bytes 390-399/400', 10],
-    ['bytes=390-5000', 206, 'bytes 390-399/400', 10],
-    ['bytes=999999999-', 416, 'bytes */400', undefined],
-    ['bytes=9-1', 200, undefined, 400],
-    ['items=0-1', 200, undefined, 400],
-    ['bytes=a-b', 200, undefined, 400],
-    [`bytes=${'0-1,'.repeat(1000)}0-1`, 200, undefined, 400],
-    ['bytes=0-399,0-399,100-200', 200, undefined, 400],
-  ])('[B16 B17 B18] Range %s: %i', async (range, status, contentRange, length) => {
+    ['B16', 'bytes=0-99', 206, 'bytes 0-99/400', 100],
+    ['B16', 'bytes=0-', 206, 'bytes 0-399/400', 400],
+    ['B16', 'bytes=-10', 206, 'bytes 390-399/400', 10],
+    ['B16', 'bytes=390-5000', 206, 'bytes 390-399/400', 10],
+    ['B17', 'bytes=999999999-', 416, 'bytes */400', undefined],
+    ['B17', 'bytes=9-1', 200, undefined, 400],
+    ['B17', 'items=0-1', 200, undefined, 400],
+    ['B17', 'bytes=a-b', 200, undefined, 400],
+    ['B18', `bytes=${'0-1,'.repeat(1000)}0-1`, 200, undefined, 400],
+    ['B18', 'bytes=0-399,0-399,100-200', 200, undefined, 400],
+  ])('[%s] Range %s: %i', async (_ids, range, status, contentRange, length) => {
     const answer = await get(`/live/demo/v180/${N}.m4s`, { headers: { Range: range } });
     expect([answer.status, answer.headers['content-range']]).toEqual([status, contentRange]);
     if (length !== undefined) {
@@ -517,7 +531,7 @@ describe('media', () => {
     expect(live.room.size).toBe(0);
   });
 
-  it('[U04] two hundred readers of one segment share its buffers and all get every byte', async () => {
+  it('two hundred readers of one segment share its buffers and all get every byte', async () => {
     live.chunk(N + 8, 5000);
     const readers = Array.from({ length: 200 }, () => get(`/live/demo/v180/${N + 8}.m4s`));
     await until(() => live.room.size === 200);
@@ -574,6 +588,55 @@ describe('the archive', () => {
     for (const name of [`${N - 2}.m4s`, `${N - 3}.m4s`, `init-${'d'.repeat(16)}.mp4`]) {
       expect((await get(`/live/demo/v180/${name}`)).status).toBe(404);
     }
+  });
+
+  it('[U04 H10 H12] gives parts that are still listed when the ring has let go of them', async () => {
+    await stop();
+    const lengths = [100, 0, 120, 180];
+    const parts = lengths.map((length, index) => ({
+      index,
+      duration: ticks(45_000),
+      isIndependent: index === 0,
+      isGap: length === 0,
+      bytes: length,
+    }));
+    await start({
+      archive: {
+        ...archive,
+        list: () => [record(N - 2, 0), { ...record(N - 1, 400), parts }],
+        read: (_id, _track, _msn, range) =>
+          Promise.resolve(
+            bytes.slice(range?.offset, (range?.offset ?? 0) + (range?.length ?? 400)),
+          ),
+      },
+    });
+    live.end();
+    const at = `/live/demo/v180/${N - 1}`;
+    const answers = await Promise.all([0, 1, 2, 3, 4].map((part) => get(`${at}.${part}.m4s`)));
+    expect(answers.map(({ status }) => status)).toEqual([200, 404, 200, 200, 404]);
+    const found = answers.filter(({ status }) => status === 200);
+    expect(Buffer.concat(found.map(({ body }) => body))).toEqual((await get(`${at}.m4s`)).body);
+    expect(found[0]?.headers['cache-control']).toBe('public, max-age=31536000, immutable');
+    // Of what is so old that nobody lists its parts nothing is known.
+    expect((await get(`/live/demo/v180/${N - 2}.0.m4s`)).status).toBe(404);
+  });
+
+  it('[U07] a broadcast that is gone is 404, its recording stays', async () => {
+    live.end();
+    const presentation = { ...live.presentation()!, view: 'vod' as const };
+    const renderings = new Renderings();
+    await stop();
+    await start({
+      show: () => undefined,
+      archive: { ...archive, read: () => Promise.resolve(bytes) },
+      recording: () => ({ presentation, renderings }),
+    });
+    for (const path of ['/live/demo/main.m3u8', '/live/demo/manifest.mpd', LIST]) {
+      const gone = await get(path);
+      expect([gone.status, gone.headers['cache-control']]).toEqual([404, 'public, max-age=1']);
+    }
+    const segment = await get(`/vod/demo/20261120t190004z/v180/${N + 1}.m4s`);
+    expect([segment.status, segment.body]).toEqual([200, Buffer.from(bytes)]);
   });
 
   it('keeps the validator of a segment when it moves from the ring to the archive', async () => {
