@@ -26,11 +26,19 @@ export function lintMediaPlaylist(text: string): string[] {
 /** The same of a playlist that is read already; a delta update is merged first. */
 export function lintPlaylist(playlist: MediaPlaylist): string[] {
   return [
-    ...playlist.faults.map((fault) => `H01 ${fault}`),
+    ...playlist.faults.map((fault) => `${ruleOf(fault)} ${fault}`),
     ...[header, kind, serverControl, segmentDurations, initAndTime, parts, tail].flatMap((rule) =>
       rule(playlist),
     ),
   ];
+}
+
+/** The rule of what could not be read as it should. */
+function ruleOf(fault: string): string {
+  if (fault.startsWith('4.4.4.9')) {
+    return fault.endsWith('between the parts of a segment') ? 'H09' : 'H08';
+  }
+  return 'H01';
 }
 
 /**
@@ -187,7 +195,7 @@ function segmentOfParts({ msn, duration = 0, isGap, parts: own }: PlaylistSegmen
       Math.abs(sum - duration) < EPSILON * own.length,
       `H10 the parts of ${msn} make ${sum} s, not ${duration} s`,
     ],
-    [isGap || own.some((part) => part.isIndependent), `H08 ${msn} has no independent part`],
+    [isGap || own[0]?.isIndependent === true, `H08 ${msn} does not begin with an independent part`],
     [
       !isGap || own.every((part) => part.isGap),
       `H19 ${msn} is a gap and lists a part that is none`,

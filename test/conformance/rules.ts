@@ -105,7 +105,7 @@ export const RULES: Readonly<Record<string, string>> = {
   M09: 'availabilityTimeOffset = segment less chunk, availabilityTimeComplete="false"',
   M10: 'SegmentTemplate duration and $Number$ alone; timescale of mdhd; drift under half a segment',
   M11: 'With a SegmentTimeline the segment in progress is listed early',
-  M12: 'Resync on each Representation: type, marker, dT at most the target latency',
+  M12: 'Resync on each Representation: type, marker, dT; chunks begin (type 0) within the target latency',
   M13: 'contentType, mimeType, codecs, segmentAlignment, startWithSAP=1, maxWidth/Height, lang, Role main',
   M14: 'InbandEventStream declares each emsg scheme',
   M15: 'A discontinuity is a new Period: id, start, presentationTimeOffset, no overlap',
