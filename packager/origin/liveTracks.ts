@@ -26,12 +26,6 @@ export type LiveTracksOptions = {
   readonly onAnswer: () => void;
 };
 
-/**
- * Segments that may have been published and had not reached the disk when the process died: what is
- * written behind the live path, and the one that was open.
- */
-const UNWRITTEN_SEGMENTS = 2;
-
 /** See the file header. */
 export class LiveTracks {
   /** Resolves when what other origins agreed on before is known. */
@@ -172,7 +166,7 @@ export class LiveTracks {
   /** @returns the newest segment that may have been listed, 0 where nothing was found */
   #restore(restored: RestoredBroadcast | undefined): number {
     const wanted = new Set(rungNames(this.#options.broadcast));
-    let newestMsn = -UNWRITTEN_SEGMENTS;
+    let newestMsn = 0;
     for (const track of restored?.tracks ?? []) {
       const header = [...track.headers.values()].at(-1);
       // Nobody publishes a track that has left the ladder: it would be filled with gaps for ever.
@@ -180,10 +174,12 @@ export class LiveTracks {
         const live = this.#newTrack(track.name, header);
         live.restore(track);
         this.#tracks.set(track.name, live);
-        newestMsn = Math.max(newestMsn, track.closed.at(-1)?.record.msn ?? 0);
+        // Where it is open on disk it may have been closed when the process died.
+        const newest = track.open ?? track.closed.at(-1);
+        newestMsn = Math.max(newestMsn, newest?.record.msn ?? 0);
       }
     }
-    return newestMsn + UNWRITTEN_SEGMENTS;
+    return newestMsn;
   }
 
   /** Where the last session has ended this is another one: it begins once all eras are known. */

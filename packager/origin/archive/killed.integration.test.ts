@@ -77,8 +77,10 @@ async function check(station: Station, track: string): Promise<Map<string, strin
   const restored = station.restored?.tracks.find(({ name }) => name === track);
   const names = await readdir(join(directory, 'demo', track));
   const media = names.filter((name) => name.endsWith('.m4s')).map((name) => parseInt(name, 10));
-  const known = [...records, ...(restored?.open === undefined ? [] : [restored.open.record])];
-  expect(media.sort((a, b) => a - b)).toEqual(known.map(({ msn }) => msn));
+  // One that was open with all of its bytes is closed by now.
+  const open = restored?.open === undefined ? [] : [restored.open.record];
+  const known = new Set([...records, ...open].map(({ msn }) => msn));
+  expect(media.sort((a, b) => a - b)).toEqual([...known]);
   return hashes;
 }
 
