@@ -41,11 +41,6 @@ export class Eras {
     return this.#list.at(-1) ?? { era: 0, firstMsn: 0 };
   }
 
-  /** The next era is being agreed on. */
-  get isPending(): boolean {
-    return this.#isPending;
-  }
-
   eraOf(msn: number): number {
     return this.#list.findLast((era) => era.firstMsn <= msn)?.era ?? this.#list[0]?.era ?? 0;
   }
