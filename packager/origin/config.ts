@@ -31,6 +31,12 @@ export const originConfigSchema = z.strictObject({
     .max(1_000_000)
     .default(20_000)
     .describe('Requests that wait for media at once; one more is answered 503.'),
+  maxHeldRequestsPerBroadcast: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(15_000)
+    .describe('The same for one broadcast, so that a crowd at one leaves room for the others.'),
   maxReaderBacklogBytes: z
     .int()
     .min(65_536)

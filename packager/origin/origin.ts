@@ -60,9 +60,13 @@ export async function createOrigin(deps: OriginDeps, config: OriginConfig): Prom
   const kept = await archiveOf(deps, config);
   const archive = kept ?? noArchive;
   const held = metrics.gauge('grandstand_origin_held_requests', 'Requests that wait for media.');
-  const room = new WaitingRoom(config.maxHeldRequests, (size) => {
-    held.set(size);
-  });
+  const room = new WaitingRoom(
+    config.maxHeldRequests,
+    (size) => {
+      held.set(size);
+    },
+    config.maxHeldRequestsPerBroadcast,
+  );
   const gaps = metrics.gauge('grandstand_origin_gap_segments', 'Gap segments listed so far.');
   const delay = metrics.histogram(
     'grandstand_origin_publish_delay_seconds',
