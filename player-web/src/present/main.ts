@@ -12,6 +12,7 @@ import {
 import { broadcastIdInPath, fetchBroadcast } from '../lib/api.ts';
 import { byId, make, poll, setText } from '../lib/dom.ts';
 import { formatBitrate, formatMs, UNKNOWN } from '../lib/format.ts';
+import { signallingUrl, tokenInLink, withoutToken } from './signallingUrl.ts';
 
 type Phase = 'waiting' | 'connecting' | 'ready' | 'connected' | 'refused' | 'disconnected' | 'left';
 
@@ -35,6 +36,7 @@ const RETRY_LABELS: Readonly<Partial<Record<Phase, string>>> = {
 };
 
 const id = broadcastIdInPath(location.pathname);
+const token = takeToken();
 const application = byId('application', HTMLElement);
 const retry = byId('retry', HTMLButtonElement);
 const sound = byId('sound', HTMLButtonElement);
@@ -69,12 +71,22 @@ if (id === undefined) {
   );
 }
 
+/** The link's token, out of sight at once and kept for a reload of this tab. */
+function takeToken(): string | undefined {
+  const key = `grandstand.token ${location.pathname}`;
+  const given = tokenInLink(location);
+  if (given !== undefined) {
+    sessionStorage.setItem(key, given);
+    history.replaceState(null, '', withoutToken(location));
+  }
+  return given ?? sessionStorage.getItem(key) ?? undefined;
+}
+
 function start(streamerId: string): void {
-  const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
   const config = new Config({
     useUrlParams: false,
     initialSettings: {
-      ss: `${scheme}://${location.host}/`,
+      ss: signallingUrl(location, token),
       StreamerId: streamerId,
       AutoConnect: true,
       AutoPlayVideo: true,
