@@ -28,6 +28,7 @@ export const ERROR_CODES = {
   feed_unavailable: 'us',
   origin_unavailable: 'us',
   peer_failed: 'us',
+  process_failed: 'us',
 } as const satisfies Record<string, Fault>;
 
 /** A stable name for what went wrong. */

@@ -7,7 +7,7 @@ import { errorText } from './errors.ts';
 import type { Closeable } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
 import { redisOptions, type RedisLocation } from './redis.ts';
-import type { Epoch } from './wire.ts';
+import { type Epoch, formatEpoch } from './wire.ts';
 
 /** Where jobs are wished for. */
 export interface JobQueue extends Closeable {
@@ -71,18 +71,17 @@ export function startJobRunner(
     async (job: Job, token?: string, signal?: AbortSignal) => {
       const aborted = signal ?? new AbortController().signal;
       const id = job.id ?? '';
+      const epoch: Epoch = { timestamp: job.timestamp, attempt: job.attemptsStarted };
+      logger.info({ job: id, epoch: formatEpoch(epoch) }, 'job begins');
       try {
-        await process({
-          id,
-          payload: job.data,
-          epoch: { timestamp: job.timestamp, attempt: job.attemptsStarted },
-          signal: aborted,
-        });
+        await process({ id, payload: job.data, epoch, signal: aborted });
       } catch (error) {
         if (!aborted.aborted) {
           logger.error({ job: id, error: errorText(error) }, 'job failed');
           throw error;
         }
+      } finally {
+        logger.info({ job: id }, 'job over');
       }
       if (aborted.aborted && aborted.reason === HANDOVER) {
         await job.moveToWait(token);

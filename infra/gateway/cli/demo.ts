@@ -14,15 +14,19 @@ const HEALTHY_MS = 10_000;
 /** The demo streamer beside a gateway. */
 export type DemoChild = Closeable & { readonly id: string };
 
-/** Starts the demo and starts it again whenever it ends. */
-export function startDemoChild(streamerUrl: string, logger: Logger): DemoChild {
+/** Starts the demo and starts it again whenever it ends. @param args further ones of its own */
+export function startDemoChild(
+  streamerUrl: string,
+  logger: Logger,
+  args: readonly string[] = [],
+): DemoChild {
   const stopped = new AbortController();
   const isStopped = (): boolean => stopped.signal.aborted;
   let child: RunningChild | undefined;
   const loop = (async () => {
     for (let attempt = 0; !isStopped(); attempt += 1) {
       const startedMs = performance.now();
-      child = startChild(process.execPath, [MAIN, '--url', streamerUrl, '--with-parent'], {
+      child = startChild(process.execPath, [MAIN, '--url', streamerUrl, '--with-parent', ...args], {
         stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
         onLine: (line) => relay(line, logger),
       });

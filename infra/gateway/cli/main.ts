@@ -1,4 +1,4 @@
-/** The command line: `grandstand start | demo | doctor | broadcast … | seat … | token …`, each with `--json`. */
+/** The command line: `grandstand start | demo | cluster | doctor | broadcast … | seat … | token …`, each with `--json`. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ROLES } from '../../../signalling/index.ts';
 import { errorText, GatewayError } from '../../kernel/errors.ts';
@@ -11,11 +11,13 @@ import {
   showBroadcast,
 } from './broadcast.ts';
 import type { Api } from './client.ts';
+import { runCluster } from './cluster.ts';
 import { doctor } from './doctor.ts';
 import { runDemo } from './demo.ts';
 import { assignSeat, listSeats, releaseSeat } from './seat.ts';
 import { start } from './start.ts';
 import { listTokens, makeToken, revokeToken, type TokenOptions } from './token.ts';
+import { CLUSTER_SOURCES } from '../cluster/plan.ts';
 import { splitArguments } from '../wilbur.ts';
 
 const DEFAULT_API = 'http://127.0.0.1:8080';
@@ -95,6 +97,40 @@ program
       codec: string;
       json: boolean;
     }) => runDemo(options),
+  );
+
+program
+  .command('cluster')
+  .description('run a small cluster on this machine, one process per role, and say who does what')
+  .addOption(new Option('--data-dir <directory>', 'data and logs').default('.grandstand-cluster'))
+  .addOption(new Option('--http <port>', 'pages, API, media').argParser(positive).default(8080))
+  .addOption(
+    new Option('--streamers <port>', 'streamers (Unreal)').argParser(positive).default(8888),
+  )
+  .addOption(new Option('--workers <n>', 'worker processes').argParser(positive).default(2))
+  .addOption(new Option('--origins <n>', 'origin processes').argParser(positive).default(2))
+  .addOption(
+    new Option('--redundancy <n>', 'workers that publish each broadcast at once')
+      .choices(['1', '2'])
+      .default('1'),
+  )
+  .addOption(
+    new Option('--source <name>', 'what the demo sends').choices(CLUSTER_SOURCES).default('360p'),
+  )
+  .addOption(new Option('--rungs <n>', 'rungs of the ladder').argParser(positive).default(1))
+  .addOption(json())
+  .action(
+    (options: {
+      dataDir: string;
+      http: number;
+      streamers: number;
+      workers: number;
+      origins: number;
+      redundancy: '1' | '2';
+      source: (typeof CLUSTER_SOURCES)[number];
+      rungs: number;
+      json: boolean;
+    }) => runCluster({ ...options, redundancy: options.redundancy === '2' ? 2 : 1 }),
   );
 
 program

@@ -5,9 +5,8 @@ import { isWhole, type Role } from '../config.ts';
 import { type Gateway, startGateway } from '../gateway.ts';
 import { loadConfig } from '../loadConfig.ts';
 import { type DemoChild, startDemoChild } from './demo.ts';
+import { onStopSignals } from './stopSignals.ts';
 
-/** Signals this close together are one wish: a terminal's Ctrl-C reaches npm and us, and npm forwards. */
-const SAME_WISH_MS = 1500;
 const CLOSE_DEADLINE_MS = 15_000;
 
 /** Runs until a signal or a fatal fault; resolves when everything is closed. */
@@ -71,27 +70,6 @@ export async function start(options: {
   stopListening();
   logger.info({ reason }, 'closed');
   process.exit(process.exitCode ?? 0);
-}
-
-function onStopSignals(end: (reason: string) => void): () => void {
-  let firstMs: number | undefined;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    const nowMs = performance.now();
-    firstMs ??= nowMs;
-    if (nowMs - firstMs > SAME_WISH_MS) {
-      process.exit(1);
-    }
-    end(signal);
-  };
-  const signals: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-  for (const signal of signals) {
-    process.on(signal, onSignal);
-  }
-  return () => {
-    for (const signal of signals) {
-      process.off(signal, onSignal);
-    }
-  };
 }
 
 function summary(gateway: Gateway, demo: DemoChild | undefined): Record<string, unknown> {
