@@ -3,7 +3,7 @@
  * dependencies: it runs on the system's Node (20 or later) before anything is installed.
  *
  *   node infra/setup/setup.mjs run    npm packages, pinned Node, ffmpeg, redis-server, built pages
- *   node infra/setup/setup.mjs test   the same and what the tests need (Chromium, xmllint, openssl, curl)
+ *   node infra/setup/setup.mjs test   the same and what the tests need (Chromium, xmllint, openssl, curl, coturn)
  *
  * A machine that lacks nothing is recognised without starting a process.
  */

@@ -53,6 +53,13 @@ const TEST_TOOLS = [
     brew: 'openssl',
   },
   { command: 'curl', debian: 'curl', fedora: 'curl', arch: 'curl', brew: 'curl' },
+  {
+    command: 'turnserver',
+    debian: 'coturn',
+    fedora: 'coturn',
+    arch: 'coturn',
+    brew: 'coturn',
+  },
 ];
 
 /** @param {'run' | 'test'} purpose */

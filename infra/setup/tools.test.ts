@@ -24,6 +24,7 @@ describe('setup', () => {
       'xmllint',
       'openssl',
       'curl',
+      'turnserver',
     ]);
   });
 
@@ -43,7 +44,7 @@ describe('setup', () => {
 
   it('keeps casks apart from formulae', () => {
     expect(command(tools('test'), 'darwin', () => undefined)).toBe(
-      'brew install ffmpeg redis libxml2 openssl curl && brew install --cask chromium',
+      'brew install ffmpeg redis libxml2 openssl curl coturn && brew install --cask chromium',
     );
   });
 

@@ -15,7 +15,7 @@ import { type ChromiumStreamer, startChromiumStreamer } from '../support/chromiu
 import { claimsOf, forgeToken } from '../support/forgedTokens.ts';
 import type { GatewayProcess } from '../support/gatewayProcess.ts';
 import { type SignallingCluster, startSignallingCluster } from '../support/signallingCluster.ts';
-import { noTurnServer, startTurnServer, turnCredentials } from '../support/turnServer.ts';
+import { startTurnServer, turnCredentials } from '../support/turnServer.ts';
 import { until } from '../support/until.ts';
 
 const REDIS_PASSWORD = 'redis-password-of-this-test';
@@ -113,10 +113,7 @@ describe("Epic's frontend library", () => {
 describe('a presenter behind a firewall', () => {
   const secret = 'turn-secret-of-this-test';
 
-  it('plays through coturn alone, by credentials of its own; ended ones are no good', async ({
-    skip,
-  }) => {
-    skip(noTurnServer !== undefined, noTurnServer);
+  it('plays through coturn alone, by credentials of its own; ended ones are no good', async () => {
     const here = closeStack((error) => {
       throw error;
     });
@@ -250,6 +247,33 @@ describe('tokens at the doors of a process', () => {
       expect(await told(path.replace('GOOD', token))).toContain('A token is needed');
     },
   );
+
+  it("ride in a presenter's link, out of sight at once; a page without one is told so", async () => {
+    const here = closeStack((error) => {
+      throw error;
+    });
+    try {
+      const [browser] = await Promise.all([
+        launchBrowser().then((one) => here.push(one)),
+        startStreamer(gateway, 'linked').then((one) => here.push(one)),
+      ]);
+      const token = noted(forgeToken(secret, claimsOf({ streamers: ['linked'] })));
+      const page = await browser.context.newPage();
+      await page.goto(`${gateway.url}/present/linked#token=${token}`);
+      await untilPlaying(page, PLAY_MS);
+      expect(page.url()).toBe(`${gateway.url}/present/linked`);
+      await page.reload();
+      await untilPlaying(page, PLAY_MS);
+
+      const stranger = await browser.context.newPage();
+      await stranger.goto(`${gateway.url}/present/linked`);
+      const refusal = stranger.locator('[data-testid="refusal"]');
+      await refusal.waitFor({ timeout: PLAY_MS });
+      expect(await refusal.textContent()).toContain('A token is needed');
+    } finally {
+      await here.close('done');
+    }
+  });
 
   it('refuses one that was taken back, and says no secret in any of this', async () => {
     const operator = noted(forgeToken(secret, claimsOf({ role: 'operator', sub: 'olga' })));

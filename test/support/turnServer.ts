@@ -1,5 +1,5 @@
 /** coturn for tests: its configuration from infra-facts, credentials that end, a client that tries them. */
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -14,12 +14,6 @@ import { until } from './until.ts';
 /** Both are of Debian's package coturn. */
 const SERVER = 'turnserver';
 const CLIENT = 'turnutils_uclient';
-
-/** Why there can be no TURN server here; undefined where there can. */
-export const noTurnServer: string | undefined =
-  spawnSync(SERVER, ['--version']).error === undefined
-    ? undefined
-    : 'turnserver is missing: apt-get install --no-install-recommends coturn';
 
 /** A running coturn. */
 export type TurnServer = Closeable & {
@@ -89,7 +83,10 @@ export async function startTurnServer(secret: string): Promise<TurnServer> {
     await until('coturn answers', CLIENT_MS, () => answersStun(address, port));
   } catch (error) {
     await server.close('did not start');
-    throw new Error(`coturn did not start: ${child.stderrTail().join('\n')}`, { cause: error });
+    throw new Error(
+      `coturn did not start (apt-get install coturn): ${child.stderrTail().join('\n')}`,
+      { cause: error },
+    );
   }
   return server;
 }
