@@ -31,6 +31,8 @@ export type Identity = {
   readonly streamerIds?: readonly string[];
   /** When it ends, Unix ms: the connection is closed then. */
   readonly expiresMs?: number;
+  /** The token's `jti`: who came in by it goes when it is revoked. */
+  readonly tokenId?: string;
 };
 
 /** Why someone is not let in; `reason` is shown to the user, so it names no secret. */

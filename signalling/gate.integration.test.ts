@@ -226,11 +226,13 @@ describe('peers', () => {
     await Promise.all(players.map((player) => player.answers()));
     expect(unreal.log.filter(({ type }) => type === 'playerConnected')).toHaveLength(1);
     const ids = house.signalling.snapshot().players.map(({ playerId }) => playerId);
-    const held = house.signalling.seats()[0]?.playerId;
+    const held = (await house.signalling.peers()).seats[0]?.playerId;
     const others = ids.filter((id) => id !== held);
     for (let turn = 0; turn < 200; turn += 1) {
       const to = others[turn % others.length] ?? '';
-      expect(await house.signalling.assignSeat('demo', to)).toEqual({ kind: 'done' });
+      expect(
+        await house.signalling.order({ kind: 'assign', streamerId: 'demo', playerId: to }),
+      ).toEqual({ kind: 'done' });
     }
     await unreal.answers();
     const seen = unreal.log.flatMap(({ type, playerId }) =>

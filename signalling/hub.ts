@@ -19,17 +19,11 @@ import { type ConnectionId, EMPTY_REGISTRY, type Registry } from './registry.ts'
 import { createRelay, type Relay, type RelayHouse } from './relay.ts';
 import { EVENT_TEXTS, signallingMetrics } from './reports.ts';
 import { PLAYER_BLOCK, type Replica } from './replica.ts';
-import {
-  type ConnectionEvent,
-  type HouseEvent,
-  order,
-  type Role,
-  type SeatOrder,
-  step,
-} from './roles/step.ts';
-import type { SeatOutcome } from './roles/handover.ts';
+import { type ConnectionEvent, type HouseEvent, order, type Role, step } from './roles/step.ts';
+import type { OrderOutcome } from './roles/handover.ts';
+import type { OperatorOrder } from './roles/orders.ts';
 import type { Effect, Rules, SignallingEvent } from './roles/turn.ts';
-import { type SeatView, seatsOf, type SignallingSnapshot, snapshotOf } from './view.ts';
+import { type PeersView, peersOf, type SignallingSnapshot, snapshotOf } from './view.ts';
 
 /** Everyone who is connected. */
 export type Hub = {
@@ -38,8 +32,9 @@ export type Hub = {
   refused(role: Role, why: string): void;
   enter(guest: Guest): void;
   snapshot(): SignallingSnapshot;
-  seats(): readonly SeatView[];
-  order(wish: SeatOrder): SeatOutcome;
+  /** Whose sockets are here, and the seats of the streamers that are. */
+  peers(): PeersView;
+  order(wish: OperatorOrder): OrderOutcome;
   onChange(listener: (event: SignallingEvent) => void): () => void;
   /** What happened to nobody in particular. */
   happen(event: HouseEvent): void;
@@ -359,7 +354,8 @@ export function createHub(
       logger.warn({ role, why }, 'connection refused');
     },
     enter({ role, socket, remoteAddress, identity, traits }) {
-      if (isClosing) {
+      // Several may have been at the door when there was one number left.
+      if (isClosing || (role !== 'streamer' && registry.nextPlayerNumber > lastPlayerNumber)) {
         socket.terminate();
         return;
       }
@@ -369,7 +365,7 @@ export function createHub(
       });
     },
     snapshot: () => snapshotOf(registry, performance.now() - startedMs),
-    seats: () => seatsOf(registry),
+    peers: () => peersOf(registry, replication?.replica.id),
     order(wish) {
       const { registry: next, effects, outcome } = order(registry, wish, rules);
       registry = next;

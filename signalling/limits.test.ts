@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AddressLimiter, type Bucket, takeToken } from './limits.ts';
+import { AddressLimiter, limitedNetwork, type Bucket, takeToken } from './limits.ts';
 
 const RATE = { perSecond: 10, burst: 3 };
 
@@ -56,5 +56,28 @@ describe('AddressLimiter', () => {
   it('is off at rate 0', () => {
     const limiter = new AddressLimiter({ perSecond: 0, burst: 1 });
     expect([limiter.allows('a', 0), limiter.allows('a', 0), limiter.size]).toEqual([true, true, 0]);
+  });
+});
+
+describe('limitedNetwork', () => {
+  it.each([
+    ['203.0.113.7', '203.0.113.7'],
+    ['::ffff:203.0.113.7', '203.0.113.7'],
+    ['2001:db8:1:2:aaaa:bbbb:cccc:dddd', '2001:db8:1:2::/64'],
+    ['2001:DB8:1:2::1', '2001:db8:1:2::/64'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['64:ff9b::203.0.113.7', '64:ff9b:0:0::/64'],
+    ['not an address', 'not an address'],
+  ])('of %s is %s', (address, network) => {
+    expect(limitedNetwork(address)).toBe(network);
+  });
+
+  it('is limited as one, whatever address of it comes', () => {
+    const limiter = new AddressLimiter({ perSecond: 1, burst: 1 });
+    expect(limiter.allows('2001:db8::1', 0)).toBe(true);
+    expect(limiter.allows('2001:db8::2', 0)).toBe(false);
+    expect(limiter.allows('2001:db8:0:1::1', 0)).toBe(true);
   });
 });

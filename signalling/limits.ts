@@ -1,7 +1,8 @@
 /**
  * Token buckets by address: how often someone may connect and how much it may say. Pure: the clock
- * is given. Bounded: addresses that have all their tokens again are forgotten.
+ * is given. Bounded: of very many addresses the oldest is forgotten.
  */
+import { isIPv6 } from 'node:net';
 
 /** A rate; `perSecond` 0 for no limit. */
 export type Rate = {
@@ -44,13 +45,14 @@ export class AddressLimiter {
     if (this.#rate.perSecond === 0) {
       return true;
     }
-    const { bucket, isAllowed } = takeToken(this.#buckets.get(address), this.#rate, nowMs);
-    this.#buckets.delete(address);
+    const key = limitedNetwork(address);
+    const { bucket, isAllowed } = takeToken(this.#buckets.get(key), this.#rate, nowMs);
+    this.#buckets.delete(key);
     if (this.#buckets.size >= MAX_ADDRESSES) {
       const [oldest = ''] = this.#buckets.keys();
       this.#buckets.delete(oldest);
     }
-    this.#buckets.set(address, bucket);
+    this.#buckets.set(key, bucket);
     return isAllowed;
   }
 
@@ -58,4 +60,23 @@ export class AddressLimiter {
   get size(): number {
     return this.#buckets.size;
   }
+}
+
+/**
+ * What of an address is one peer: all of IPv4, the first 64 bits of IPv6, of which every subscriber
+ * has 2^64 addresses (RFC 6177 §2).
+ */
+export function limitedNetwork(address: string): string {
+  const bare = address.replace(/%.*$/, '').replace(/^::ffff:(?=[\d.]+$)/i, '');
+  if (!isIPv6(bare)) {
+    return bare;
+  }
+  const [head = '', tail] = bare.split('::');
+  const groups = (text: string | undefined): string[] =>
+    // An IPv4 address at the end stands for two groups.
+    (text ?? '').split(':').flatMap((group) => (group.includes('.') ? ['0', '0'] : group || []));
+  const [first, last] = [groups(head), groups(tail)];
+  const between = Array.from({ length: Math.max(0, 8 - first.length - last.length) }, () => '0');
+  const network = [...first, ...(tail === undefined ? [] : between), ...last].slice(0, 4);
+  return `${network.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`;
 }

@@ -20,8 +20,8 @@ export type Streamer = {
   readonly isStreaming: boolean;
   /** UE 4.26 and 4.27: knows no `identify` and no `playerConnected`, and ids are numbers. */
   readonly isLegacy: boolean;
-  /** Ids that its token allows; every id where undefined. */
-  readonly allowedIds: readonly string[] | undefined;
+  /** As what it was let in; its `streamerIds` are the ids that it may go by. */
+  readonly identity: Identity;
   /** A wish that waits for the holder of the id to answer a ping, or for the other replicas. */
   readonly pending: PendingId | undefined;
 };
@@ -48,6 +48,8 @@ export type Player = {
   readonly subscribedTo: ConnectionId | undefined;
   /** The streamer on another replica that it is subscribed to. */
   readonly remote: RemoteStreamer | undefined;
+  /** Its socket is on another replica, and its frames come here. */
+  readonly isStandIn: boolean;
   /** It has subscribed or unsubscribed itself: nothing is guessed for it any more. */
   readonly hasChosen: boolean;
   /** It has said something, whatever. */

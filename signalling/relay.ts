@@ -37,12 +37,23 @@ export type Relay = {
   receive(message: ReplicaMessage): void;
 };
 
-type StandIn = { readonly handlers: ConnectionHandlers };
+type StandIn = { readonly handlers: ConnectionHandlers; seen: number };
+
+/** What a replica knows of a connection of ours. */
+type Link = {
+  /** Frames that were sent there. */
+  sent: number;
+  /** The frame by which the player last took or left a streamer there. */
+  choice: number;
+};
+
+/** A frame by which what was before it is over. */
+const CHOICES: readonly unknown[] = ['subscribe', 'unsubscribe'];
 
 /** Makes the relay. */
 export function createRelay(replica: Pick<Replica, 'id' | 'send'>, house: RelayHouse): Relay {
   /** Replicas that know of a connection of ours. */
-  const links = new Map<ConnectionId, Set<string>>();
+  const links = new Map<ConnectionId, Map<string, Link>>();
   /** Players of others, by `replica/link`. */
   const standIns = new Map<string, StandIn>();
   const from = replica.id;
@@ -50,8 +61,9 @@ export function createRelay(replica: Pick<Replica, 'id' | 'send'>, house: RelayH
   const standInFor = (sender: string, link: number, player: RelayedPlayer): StandIn | undefined => {
     const key = `${sender}/${link}`;
     house.addStandIn(player, (id, handlers) => {
-      standIns.set(key, { handlers });
-      return standInConnection(sender, link, id, () => {
+      const standIn = { handlers, seen: 0 };
+      standIns.set(key, standIn);
+      return standInConnection(sender, link, id, standIn, () => {
         if (standIns.delete(key)) {
           handlers.onClosed(1000, '');
         }
@@ -63,6 +75,7 @@ export function createRelay(replica: Pick<Replica, 'id' | 'send'>, house: RelayH
     to: string,
     link: number,
     id: ConnectionId,
+    standIn: StandIn,
     gone: () => void,
   ): Connection => ({
     send(message) {
@@ -70,10 +83,11 @@ export function createRelay(replica: Pick<Replica, 'id' | 'send'>, house: RelayH
       const subscribedTo = players.get(id)?.subscribedTo;
       const streamerId =
         (subscribedTo === undefined ? undefined : streamers.get(subscribedTo)?.streamerId) ?? '';
-      replica.send(to, { kind: 'toPlayer', from, link, streamerId, message });
+      const { seen } = standIn;
+      replica.send(to, { kind: 'toPlayer', from, link, seen, streamerId, message });
     },
     close(code, reason) {
-      replica.send(to, { kind: 'closePlayer', from, link, code, reason });
+      replica.send(to, { kind: 'closePlayer', from, link, seen: standIn.seen, code, reason });
       gone();
     },
     terminate: gone,
@@ -85,6 +99,7 @@ export function createRelay(replica: Pick<Replica, 'id' | 'send'>, house: RelayH
   const fromTheirPlayer = ({
     from: sender,
     link,
+    number,
     player,
     message,
   }: Extract<ReplicaMessage, { kind: 'toStreamer' }>): void => {
@@ -93,25 +108,38 @@ export function createRelay(replica: Pick<Replica, 'id' | 'send'>, house: RelayH
       (player === undefined ? undefined : standInFor(sender, link, player));
     if (standIn === undefined) {
       const reason = 'The streamer disconnected.';
-      replica.send(sender, { kind: 'closePlayer', from, link, code: 1000, reason });
+      replica.send(sender, { kind: 'closePlayer', from, link, seen: number, code: 1000, reason });
     } else {
+      standIn.seen = number;
       standIn.handlers.onMessage(parseMessage(message));
     }
   };
 
+  /** What was said before the player's last choice was heard is of what it has left. */
+  const isCurrent = (sender: string, link: number, seen: number): boolean => {
+    // A link that we do not know is of an earlier life of this replica.
+    const known = links.get(link)?.get(sender);
+    return known !== undefined && seen >= known.choice;
+  };
+
   return {
     toStreamer(connection, to, message) {
-      const known = links.get(connection) ?? new Set();
+      const known = links.get(connection) ?? new Map<string, Link>();
       const isFirst = !known.has(to);
-      links.set(connection, known.add(to));
+      const link = known.get(to) ?? { sent: 0, choice: 0 };
+      link.sent += 1;
+      if (CHOICES.includes(message['type'])) {
+        link.choice = link.sent;
+      }
+      links.set(connection, known.set(to, link));
       const player = house.registry().players.get(connection);
       replica.send(to, {
-        ...{ kind: 'toStreamer', from, link: connection, message },
+        ...{ kind: 'toStreamer', from, link: connection, number: link.sent, message },
         ...(isFirst && player !== undefined ? { player: relayedPlayer(player) } : {}),
       });
     },
     closed(connection) {
-      for (const to of links.get(connection) ?? []) {
+      for (const to of links.get(connection)?.keys() ?? []) {
         replica.send(to, { kind: 'playerGone', from, link: connection });
       }
       links.delete(connection);
@@ -139,22 +167,21 @@ export function createRelay(replica: Pick<Replica, 'id' | 'send'>, house: RelayH
           return;
         }
         case 'toPlayer': {
-          const { link, streamerId } = message;
-          // A link that we do not know is of an earlier life of this replica.
-          if (links.get(link)?.has(message.from) === true) {
+          const { link, seen, streamerId } = message;
+          if (isCurrent(message.from, link, seen)) {
             house.relayed(link, { streamerId, replica: message.from }, message.message);
           }
           return;
         }
         case 'closePlayer':
-          if (links.get(message.link)?.has(message.from) === true) {
+          if (isCurrent(message.from, message.link, message.seen)) {
             house.close(message.link, message.code, message.reason);
           }
           return;
         case 'probe':
         case 'probed':
-        case 'order':
-        case 'outcome':
+        case 'question':
+        case 'answer':
           return;
         default:
           assertNever(message);

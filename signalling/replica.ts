@@ -3,6 +3,7 @@
  * what it hears of the others. Leaves what that means to the hub. A backplane that is away is
  * logged and tried again at the next beat; local streamers and players go on meanwhile.
  */
+import { z } from 'zod';
 import { errorText } from '../infra/kernel/errors.ts';
 import type { Closeable } from '../infra/kernel/lifecycle.ts';
 import type { Logger } from '../infra/kernel/logger.ts';
@@ -38,6 +39,8 @@ export type Replica = Closeable & {
   unclaim(streamerId: string): void;
   saveSeat(streamerId: string, seat: Seat | undefined): void;
   send(to: string, message: ReplicaMessage): void;
+  /** The living ones but this, as of the last beat. */
+  others(): readonly string[];
   /** First of `PLAYER_BLOCK` player numbers that no other replica has or had. */
   playerNumbers(): Promise<number>;
 };
@@ -72,7 +75,10 @@ export async function joinReplicas(
   const ours = new Set<string>();
   const savedSeats = new Map<string, { readonly text: string; readonly isHeld: boolean }>();
   const claims = new Map<string, Promise<unknown>>();
-  const probes = new Map<string, (isAlive: boolean) => void>();
+  const probes = new Map<
+    string,
+    { readonly holder: string; readonly done: (isAlive: boolean) => void }
+  >();
   let remotes: ReadonlyMap<string, string> = new Map();
   let replicas: ReadonlySet<string> = new Set();
   let chain: Promise<unknown> = Promise.resolve();
@@ -96,25 +102,39 @@ export async function joinReplicas(
     remotes = next;
     handlers.onRemotes(next);
   };
-  const announce = (streamerId: string, replica: string | null): Promise<void> =>
-    backplane.publish(CHANGES, JSON.stringify({ streamerId, replica }));
+  const announce = (change: Change): Promise<void> =>
+    backplane.publish(CHANGES, JSON.stringify(change));
 
   const hearChange = (text: string): void => {
-    const change = JSON.parse(text) as { streamerId: string; replica: string | null };
+    const change = parseChange(text);
+    if (change === undefined) {
+      return;
+    }
+    const { kind, replica } = change;
+    if (kind === 'joined') {
+      replicas = new Set(replicas).add(replica);
+      return;
+    }
     const next = new Map(remotes);
-    if (change.replica === null ? !next.delete(change.streamerId) : change.replica === id) {
-      if (!next.delete(change.streamerId)) {
-        return;
-      }
-    } else if (change.replica !== null) {
-      next.set(change.streamerId, change.replica);
+    const { streamerId } = change;
+    if (kind === 'here' && replica !== id) {
+      next.set(streamerId, replica);
+    } else if (kind === 'here' || next.get(streamerId) === replica) {
+      // Who gives an id back says so after another may have taken it: that one keeps it.
+      next.delete(streamerId);
+    } else {
+      return;
     }
     setRemotes(next);
   };
   const hearMessage = (text: string): void => {
     const message = parseReplicaMessage(text);
     if (message?.kind === 'probed') {
-      probes.get(message.streamerId)?.(message.isAlive);
+      const probe = probes.get(message.streamerId);
+      // A late word of whoever had the id before says nothing of the one that has it now.
+      if (probe?.holder === message.from) {
+        probe.done(message.isAlive);
+      }
     } else if (message !== undefined) {
       handlers.onMessage(message);
     }
@@ -164,7 +184,7 @@ export async function joinReplicas(
         probes.delete(streamerId);
         resolve(isAlive);
       };
-      probes.set(streamerId, done);
+      probes.set(streamerId, { holder, done });
       tell(holder, { kind: 'probe', from: id, streamerId });
     });
   /** Not in line with claims: frames keep their order among themselves, and wait for nothing. */
@@ -188,7 +208,7 @@ export async function joinReplicas(
       const held = await backplane.compareAndSet(STREAMER + streamerId, expected, id, leaseMs);
       if (held === id) {
         ours.add(streamerId);
-        await announce(streamerId, id);
+        await announce({ kind: 'here', streamerId, replica: id });
       }
       return held;
     });
@@ -232,6 +252,8 @@ export async function joinReplicas(
     await backplane.subscribe(CHANGES, hearChange),
   ];
   await beat();
+  // Else the others would ask this one nothing until their next beat.
+  await announce({ kind: 'joined', replica: id });
   const heart = setInterval(() => {
     if (lost > 0) {
       logger.warn({ lost }, 'messages to other replicas were lost');
@@ -265,7 +287,7 @@ export async function joinReplicas(
         if (
           (await backplane.compareAndSet(STREAMER + streamerId, id, undefined, 0)) === undefined
         ) {
-          await announce(streamerId, null);
+          await announce({ kind: 'gone', streamerId, replica: id });
         }
       });
     },
@@ -302,6 +324,7 @@ export async function joinReplicas(
       });
     },
     send: tell,
+    others: () => [...replicas].filter((replica) => replica !== id),
     async playerNumbers() {
       const block = await backplane.increment(`${PREFIX}playerBlocks`);
       return FIRST_PLAYER + (block - 1) * PLAYER_BLOCK;
@@ -314,10 +337,25 @@ export async function joinReplicas(
       await inOrder(async () => {
         for (const streamerId of streamers) {
           await backplane.compareAndSet(STREAMER + streamerId, id, undefined, 0);
-          await announce(streamerId, null);
+          await announce({ kind: 'gone', streamerId, replica: id });
         }
         await backplane.compareAndSet(REPLICA + id, id, undefined, 0);
       });
     },
   };
+}
+
+/** What replicas tell all others: an id is at this one now, or was; it has joined. */
+const changeSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.enum(['here', 'gone']), streamerId: z.string(), replica: z.string() }),
+  z.object({ kind: z.literal('joined'), replica: z.string() }),
+]);
+type Change = z.output<typeof changeSchema>;
+
+function parseChange(text: string): Change | undefined {
+  try {
+    return changeSchema.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
 }

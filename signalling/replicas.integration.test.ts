@@ -18,7 +18,10 @@ let b: Severable;
 
 const BY_NAME: Admission = {
   admit: ({ query }) =>
-    Promise.resolve({ kind: 'identity', role: 'presenter', subject: query.get('name') }),
+    Promise.resolve({
+      ...{ kind: 'identity', role: 'presenter', subject: query.get('name') },
+      tokenId: `token of ${query.get('name') ?? ''}`,
+    }),
 };
 
 async function open(): Promise<Severable> {
@@ -95,7 +98,9 @@ describe('two replicas', () => {
     eve.say({ type: 'subscribe', streamerId: 'demo' });
     await eve.next('subscribeFailed');
     const eveId = a.signalling.snapshot().players.at(-1)?.playerId ?? '';
-    expect(await a.signalling.assignSeat('demo', eveId)).toEqual({ kind: 'done' });
+    expect(
+      await a.signalling.order({ kind: 'assign', streamerId: 'demo', playerId: eveId }),
+    ).toEqual({ kind: 'done' });
     expect(await unreal.next('playerDisconnected')).toBeDefined();
     expect(await unreal.next('playerConnected')).toMatchObject({ playerId: eveId });
     expect(String((await ann.next('subscribeFailed'))['message'])).toContain('gone to another');
@@ -103,7 +108,94 @@ describe('two replicas', () => {
     await eve.next('offer');
     eve.say({ type: 'answer', sdp: SDP });
     expect(await unreal.next('answer')).toMatchObject({ playerId: eveId });
-    expect(await a.signalling.assignSeat('demo', '999')).toMatchObject({ code: 'no_player' });
+    expect(
+      await a.signalling.order({ kind: 'assign', streamerId: 'demo', playerId: '999' }),
+    ).toMatchObject({ code: 'no_player' });
+  });
+
+  it('give the seat to a player whom the replica of the streamer has never heard of', async () => {
+    const unreal = await b.streamer('demo');
+    const c = await open();
+    const bob = await c.player('/?name=bob');
+    const { players } = await a.signalling.peers();
+    expect(players).toMatchObject([{ subject: 'bob', replica: expect.any(String) as unknown }]);
+    const playerId = players[0]?.playerId ?? '';
+    await expect
+      .poll(() => a.signalling.order({ kind: 'assign', streamerId: 'demo', playerId }))
+      .toEqual({ kind: 'done' });
+    unreal.say({ type: 'offer', sdp: SDP, playerId });
+    await bob.next('offer');
+    bob.say({ type: 'answer', sdp: SDP });
+    expect(await unreal.next('answer')).toMatchObject({ playerId });
+    expect((await a.signalling.peers()).seats).toMatchObject([{ subject: 'bob', state: 'held' }]);
+  });
+
+  it('hand a player from one streamer to the next of the same replica', async () => {
+    const first = await b.streamer('demo');
+    const second = await b.streamer('next');
+    const [ann, playerId] = await present(a, 'ann', first);
+    first.say({ type: 'offer', sdp: SDP, playerId });
+    await ann.next('offer');
+    const order = { kind: 'assign', streamerId: 'next', playerId } as const;
+    expect(await a.signalling.order(order)).toEqual({ kind: 'done' });
+    second.say({ type: 'offer', sdp: SDP, playerId });
+    await ann.next('offer');
+    ann.say({ type: 'answer', sdp: SDP });
+    expect(await second.next('answer')).toMatchObject({ playerId });
+    expect((await b.signalling.peers()).seats).toMatchObject([
+      { streamerId: 'next', subject: 'ann', state: 'held' },
+    ]);
+    expect(second.log.filter(({ type }) => type === 'playerDisconnected')).toEqual([]);
+  });
+
+  it('show a player that was refused there as nobody of that streamer', async () => {
+    const unreal = await b.streamer('demo');
+    await present(a, 'ann', unreal);
+    const bob = await a.player('/?name=bob');
+    bob.say({ type: 'subscribe', streamerId: 'demo' });
+    await bob.next('subscribeFailed');
+    expect((await a.signalling.peers()).players).toMatchObject([
+      { subject: 'ann', subscribedTo: 'demo' },
+      { subject: 'bob', subscribedTo: null },
+    ]);
+  });
+
+  it('disconnect a player, a streamer, and all who came in by a token, wherever they are', async () => {
+    const unreal = await b.streamer('demo');
+    const [ann, playerId] = await present(a, 'ann', unreal);
+    const order = { kind: 'disconnectPlayer', playerId } as const;
+    expect(await b.signalling.order(order)).toEqual({ kind: 'done' });
+    const reason = 'The operator has disconnected you.';
+    expect(await ann.closed).toEqual({ code: 1008, reason });
+    expect(ann.log.at(-1)).toEqual({ type: 'subscribeFailed', message: reason });
+    expect(await unreal.next('playerDisconnected')).toMatchObject({ playerId });
+    expect(await b.signalling.order(order)).toMatchObject({ code: 'no_player' });
+
+    const [bob] = await present(a, 'bob', unreal);
+    expect(await b.signalling.order({ kind: 'endToken', tokenId: 'token of bob' })).toEqual({
+      kind: 'done',
+    });
+    expect(await bob.closed).toEqual({ code: 1008, reason: 'The token was revoked.' });
+    expect(await unreal.next('playerDisconnected')).toBeDefined();
+
+    const away = { kind: 'disconnectStreamer', streamerId: 'demo' } as const;
+    expect(await a.signalling.order(away)).toEqual({ kind: 'done' });
+    expect(await unreal.closed).toEqual({ code: 1008, reason });
+    expect(await b.signalling.order(away)).toMatchObject({ code: 'no_streamer' });
+  });
+
+  it('are not disturbed by nonsense on their channels', async () => {
+    const unreal = await b.streamer('demo');
+    const changes = 'grandstand:signalling:changes';
+    for (const text of ['', 'null', '[]', '{"kind":"here","streamerId":1}', '{"kind":"order"}']) {
+      await plane.publish(changes, text);
+    }
+    const [ann] = await present(a, 'ann', unreal);
+    // A replica that had the id before gives it back late.
+    const late = { kind: 'gone', streamerId: 'demo', replica: 'earlier' };
+    await plane.publish(changes, JSON.stringify(late));
+    await ann.answers();
+    expect(a.signalling.snapshot().streamers).toMatchObject([{ streamerId: 'demo' }]);
   });
 
   it('never give one id to two streamers, nor one number to two players', async () => {
@@ -158,7 +250,7 @@ describe('a replica dies', () => {
     bob.say({ type: 'subscribe', streamerId: 'demo' });
     expect(String((await bob.next('subscribeFailed'))['message'])).toContain('kept for');
     await present(a, 'ann', again);
-    expect(a.signalling.seats()).toMatchObject([{ subject: 'ann', state: 'held' }]);
+    expect((await a.signalling.peers()).seats).toMatchObject([{ subject: 'ann', state: 'held' }]);
   });
 
   it('and its registrations expire', async () => {

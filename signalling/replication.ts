@@ -5,8 +5,9 @@
  */
 import type { Identity } from './admission.ts';
 import type { RawMessage } from './protocol/index.ts';
-import type { SeatOrder } from './roles/step.ts';
-import type { SeatOutcome } from './roles/handover.ts';
+import type { OrderOutcome } from './roles/handover.ts';
+import type { OperatorOrder } from './roles/orders.ts';
+import type { PeersView } from './view.ts';
 
 /**
  * A store of expiring keys with one atomic write, and channels. A rejection means that nothing is
@@ -103,31 +104,42 @@ export type RelayedPlayer = {
   readonly offersToReceive: boolean;
 };
 
+/** What one replica asks another: to carry out an order, or who is there. */
+export type Question = OperatorOrder | { readonly kind: 'report' };
+/** What that says. */
+export type Answer = OrderOutcome | { readonly kind: 'report'; readonly peers: PeersView };
+
 /** What replicas say to one another, each on the other's channel. `link` is the player's connection. */
 export type ReplicaMessage =
-  /** A frame of our player for one of your streamers; `player` with the first of a link. */
+  /**
+   * A frame of our player for one of your streamers; `player` with the first of a link. Frames of a
+   * link are numbered from 1.
+   */
   | {
       readonly kind: 'toStreamer';
       readonly from: string;
       readonly link: number;
+      readonly number: number;
       readonly message: RawMessage;
       readonly player?: RelayedPlayer;
     }
   /** Our player is gone. */
   | { readonly kind: 'playerGone'; readonly from: string; readonly link: number }
-  /** A frame for your player from one of our streamers. */
+  /** A frame for your player from one of our streamers; `seen` is the last of its frames we had. */
   | {
       readonly kind: 'toPlayer';
       readonly from: string;
       readonly link: number;
+      readonly seen: number;
       readonly streamerId: string;
       readonly message: RawMessage;
     }
-  /** Close your player's connection. */
+  /** Close your player's connection; `seen` as above. */
   | {
       readonly kind: 'closePlayer';
       readonly from: string;
       readonly link: number;
+      readonly seen: number;
       readonly code: number;
       readonly reason: string;
     }
@@ -140,18 +152,18 @@ export type ReplicaMessage =
       readonly streamerId: string;
       readonly isAlive: boolean;
     }
-  /** An order of the operator for a seat that you keep. */
+  /** An order of the operator, or who is with you. */
   | {
-      readonly kind: 'order';
+      readonly kind: 'question';
       readonly from: string;
       readonly number: number;
-      readonly order: SeatOrder;
+      readonly question: Question;
     }
   | {
-      readonly kind: 'outcome';
+      readonly kind: 'answer';
       readonly from: string;
       readonly number: number;
-      readonly outcome: SeatOutcome;
+      readonly answer: Answer;
     };
 
 /** The text of a message between replicas. */
@@ -187,6 +199,6 @@ const KINDS: ReadonlySet<string> = new Set<ReplicaMessage['kind']>([
   'closePlayer',
   'probe',
   'probed',
-  'order',
-  'outcome',
+  'question',
+  'answer',
 ]);

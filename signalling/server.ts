@@ -23,14 +23,15 @@ import {
   listenForPeers,
   refuseUpgrade,
 } from './door.ts';
+import { type Cluster, createCluster } from './cluster.ts';
 import { createGate } from './gate.ts';
 import { createHub, type Hub } from './hub.ts';
 import { joinReplicas, type Replica } from './replica.ts';
 import type { Backplane, ReplicaMessage } from './replication.ts';
-import type { SeatOutcome } from './roles/handover.ts';
-import type { SeatOrder } from './roles/step.ts';
+import type { OrderOutcome } from './roles/handover.ts';
+import type { OperatorOrder } from './roles/orders.ts';
 import type { SignallingEvent } from './roles/turn.ts';
-import type { SeatView, SignallingSnapshot } from './view.ts';
+import type { PeersView, SignallingSnapshot } from './view.ts';
 
 /** What signalling is given. */
 export type SignallingDeps = {
@@ -54,12 +55,10 @@ export type Signalling = Closeable & {
   handleIngestUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** Who is here; streamers of other replicas by id. */
   snapshot(): SignallingSnapshot;
-  /** Seats of the streamers that are here or were until a grace ago. */
-  seats(): readonly SeatView[];
-  /** Gives the seat to a player: whoever has it is disconnected from the streamer first. */
-  assignSeat(streamerId: string, playerId: string): Promise<SeatOutcome>;
-  /** Takes the seat away; the first who waits for it gets it. */
-  releaseSeat(streamerId: string): Promise<SeatOutcome>;
+  /** Players and seats of every replica. */
+  peers(): Promise<PeersView>;
+  /** Carries out an order, on whichever replica it concerns. */
+  order(order: OperatorOrder): Promise<OrderOutcome>;
   /** Listens to changes; the result stops it. */
   onChange(listener: (event: SignallingEvent) => void): () => void;
   /** Port of the streamers' listener: the configured one, or the one that 0 became. */
@@ -70,8 +69,6 @@ export type Signalling = Closeable & {
 
 /** SFU connections at once, sockets in handshake among them. */
 const MAX_SFU_SOCKETS = 32;
-/** How long another replica has to carry out an order, ms. */
-const ORDER_TIMEOUT_MS = 2000;
 
 /**
  * Starts to listen for streamers. Runs until `signal` aborts or `close`.
@@ -96,11 +93,11 @@ export async function startSignalling(
     },
     config,
   );
-  const orders = new Map<number, (outcome: SeatOutcome) => void>();
-  const replica =
-    deps.backplane === undefined
-      ? undefined
-      : await joinHub(deps.logger, deps.backplane, hub, config, orders);
+  let replica: Replica | undefined;
+  const cluster = createCluster(hub, () => replica);
+  if (deps.backplane !== undefined) {
+    replica = await joinHub(deps.logger, deps.backplane, hub, config, cluster);
+  }
   const servers: Server[] = [];
   const close = closer(hub, replica, servers);
   try {
@@ -138,19 +135,12 @@ export async function startSignalling(
   if (signal.aborted) {
     onAbort();
   }
-  const carryOut = (order: SeatOrder): Promise<SeatOutcome> => {
-    const elsewhere = hub.registry().remoteStreamers.get(order.streamerId);
-    return replica === undefined || elsewhere === undefined
-      ? Promise.resolve(hub.order(order))
-      : orderFrom(replica, elsewhere, order, orders);
-  };
   return {
     streamersPort,
     sfuPort,
     snapshot: () => hub.snapshot(),
-    seats: () => hub.seats(),
-    assignSeat: (streamerId, playerId) => carryOut({ kind: 'assign', streamerId, playerId }),
-    releaseSeat: (streamerId) => carryOut({ kind: 'release', streamerId }),
+    peers: () => cluster.peers(),
+    order: (order) => cluster.carryOut(order),
     onChange: (listener) => hub.onChange(listener),
     handlePlayerUpgrade(request, socket, head) {
       gate.handle('player', request, socket, head);
@@ -175,7 +165,7 @@ async function joinHub(
   backplane: Backplane,
   hub: Hub,
   config: FullSignallingConfig,
-  orders: ReadonlyMap<number, (outcome: SeatOutcome) => void>,
+  cluster: Pick<Cluster, 'receive'>,
 ): Promise<Replica> {
   const isProbing = ['probe', 'replace'].includes(config.streamerIdCollision);
   let hear: (message: ReplicaMessage) => void = () => undefined;
@@ -207,13 +197,9 @@ async function joinHub(
         });
         return;
       }
-      case 'order': {
-        const { number, order } = message;
-        replica.send(message.from, { kind: 'outcome', from, number, outcome: hub.order(order) });
-        return;
-      }
-      case 'outcome':
-        orders.get(message.number)?.(message.outcome);
+      case 'question':
+      case 'answer':
+        cluster.receive(message);
         return;
       case 'toStreamer':
       case 'playerGone':
@@ -227,31 +213,6 @@ async function joinHub(
     }
   };
   return replica;
-}
-
-function orderFrom(
-  replica: Replica,
-  to: string,
-  order: SeatOrder,
-  orders: Map<number, (outcome: SeatOutcome) => void>,
-): Promise<SeatOutcome> {
-  const number = Math.max(0, ...orders.keys()) + 1;
-  return new Promise((resolve) => {
-    const done = (outcome: SeatOutcome): void => {
-      clearTimeout(timer);
-      orders.delete(number);
-      resolve(outcome);
-    };
-    const timer = setTimeout(() => {
-      done({
-        kind: 'refused',
-        code: 'no_streamer',
-        reason: `The replica of streamer ${order.streamerId} does not answer.`,
-      });
-    }, ORDER_TIMEOUT_MS);
-    orders.set(number, done);
-    replica.send(to, { kind: 'order', from: replica.id, number, order });
-  });
 }
 
 function closer(

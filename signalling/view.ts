@@ -4,7 +4,8 @@
  * and access to the gateway. Addresses of peers stay in the snapshot: these paths are read without
  * a login; nor is there a secret in any of it.
  */
-import { type Registry, type Seat, subscribersOf } from './registry.ts';
+import type { Identity } from './admission.ts';
+import { type Player, type Registry, type Seat, subscribersOf } from './registry.ts';
 import { PROTOCOL_VERSION } from './roles/turn.ts';
 
 /** Who is there; the gateway's own ingest is not in it. */
@@ -41,6 +42,18 @@ export type SeatView = {
   readonly state: Seat['state'];
   readonly offeredTo: string | null;
   readonly waiting: readonly string[];
+};
+
+/** Who is connected and who presents, as the operator's API shows it. */
+export type PeersView = {
+  readonly players: readonly (Omit<PlayerSnapshot, 'subscribedTo'> & {
+    readonly subscribedTo: string | null;
+    readonly subject: string | null;
+    readonly role: Identity['role'];
+    /** Where its socket is, where there are replicas. */
+    readonly replica?: string;
+  })[];
+  readonly seats: readonly SeatView[];
 };
 
 /** Wilbur's `GET /api/status`; `version` is that of Epic's protocol, `uptime` in ms. */
@@ -86,11 +99,7 @@ export function snapshotOf(registry: Registry, uptimeMs: number): SignallingSnap
             playerId: player.playerId,
             kind: player.role,
             remoteAddress: player.remoteAddress,
-            subscribedTo:
-              player.remote?.streamerId ??
-              (player.subscribedTo === undefined
-                ? undefined
-                : registry.streamers.get(player.subscribedTo)?.streamerId),
+            subscribedTo: subscriptionOf(registry, player),
           },
         ],
   );
@@ -103,14 +112,36 @@ export function snapshotOf(registry: Registry, uptimeMs: number): SignallingSnap
   return { uptimeMs, streamers: [...streamers, ...elsewhere], players };
 }
 
-/** Every seat that is taken. */
-export function seatsOf(registry: Registry): readonly SeatView[] {
-  return [...registry.seats.values()].map(
-    ({ streamerId, playerId, subject, state, offeredTo, waiting }) => ({
-      ...{ streamerId, playerId, state, waiting },
-      subject: subject ?? null,
-      offeredTo: offeredTo ?? null,
-    }),
+/** Players whose sockets are here, and every seat that is taken. @param replica where here is */
+export function peersOf(registry: Registry, replica: string | undefined): PeersView {
+  const place = replica === undefined ? {} : { replica };
+  return {
+    players: [...registry.players.values()].flatMap((player) =>
+      player.role === 'ingest' || player.isStandIn
+        ? []
+        : [
+            {
+              ...{ playerId: player.playerId, kind: player.role, ...place },
+              ...{ role: player.identity.role, subject: player.identity.subject ?? null },
+              subscribedTo: subscriptionOf(registry, player) ?? null,
+              remoteAddress: player.remoteAddress,
+            },
+          ],
+    ),
+    seats: [...registry.seats.values()].map(
+      ({ streamerId, playerId, subject, state, offeredTo, waiting }) => ({
+        ...{ streamerId, playerId, state, waiting },
+        subject: subject ?? null,
+        offeredTo: offeredTo ?? null,
+      }),
+    ),
+  };
+}
+
+function subscriptionOf(registry: Registry, { remote, subscribedTo }: Player): string | undefined {
+  return (
+    remote?.streamerId ??
+    (subscribedTo === undefined ? undefined : registry.streamers.get(subscribedTo)?.streamerId)
   );
 }
 

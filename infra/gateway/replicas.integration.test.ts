@@ -142,7 +142,9 @@ describe('two signalling servers on one Redis', () => {
       });
     }
     await expect.poll(() => refused).toBe(9);
-    expect(b.signalling.seats()).toMatchObject([{ streamerId: 'contended', playerId }]);
+    expect((await b.signalling.peers()).seats).toMatchObject([
+      { streamerId: 'contended', playerId },
+    ]);
     expect(unreal.log.filter(({ type }) => type === 'playerConnected')).toHaveLength(1);
   });
 });

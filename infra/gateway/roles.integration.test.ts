@@ -180,15 +180,26 @@ it('operators give and take the seat by their tokens, and nobody else', async ()
     status: 200,
   });
   expect((await api(a, 'DELETE', '/seats/nobody', { bearer: operator.token })).status).toBe(404);
+
+  const kick = (bearer: string, id: unknown): Promise<Answer> =>
+    api(b, 'DELETE', `/players/${String(id)}`, { bearer });
+  expect(await kick(presenter.token, body.playerId)).toMatchObject({ status: 403 });
+  expect(await kick(operator.token, body.playerId)).toEqual({ status: 204, body: undefined });
+  expect((await sue.closed).code).toBe(1008);
+  expect(await kick(operator.token, body.playerId)).toMatchObject({ status: 404 });
+  const streamerPath = '/streamers/stage';
+  expect((await api(b, 'DELETE', streamerPath, { bearer: limited.token })).status).toBe(403);
+  expect((await api(b, 'DELETE', streamerPath, { bearer: operator.token })).status).toBe(204);
+  expect((await unreal.closed).code).toBe(1008);
   [unreal, pat, sue].forEach((peer) => peer.socket.close());
 });
 
-it('a token that is taken back on one replica lets nobody in on the other', async () => {
+it('a token that is taken back on one replica lets nobody in on the other, and nobody stay', async () => {
   const { token, jti } = await mint('presenter', 'rev');
   const before = player(b, token);
   await before.next('config');
-  before.socket.close();
   expect((await api(a, 'DELETE', `/tokens/${jti}`)).status).toBe(204);
+  expect(await before.closed).toEqual({ code: 1008, reason: 'The token was revoked.' });
   expect(await player(b, token).next('subscribeFailed')).toMatchObject({
     message: 'The token was revoked.',
   });

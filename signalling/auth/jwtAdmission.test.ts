@@ -269,7 +269,7 @@ describe('the header of a token is not obeyed', () => {
 
 describe('a good token', () => {
   it('of ours says who, what for and until when', async () => {
-    const { token, expiresMs } = await mintToken({
+    const { token, expiresMs, jti } = await mintToken({
       role: 'presenter',
       subject: 'ann',
       streamers: ['demo'],
@@ -284,6 +284,7 @@ describe('a good token', () => {
       subject: 'ann',
       streamerIds: ['demo'],
       expiresMs: expiresMs + 5000,
+      tokenId: jti,
     });
   });
 

@@ -103,7 +103,11 @@ export function createJwtAdmission(deps: JwtDeps, rules: JwtRules): Admission {
     if (revocation !== undefined) {
       return revocation;
     }
-    return { ...identity, expiresMs: Number(claims.exp) * 1000 + rules.clockToleranceMs };
+    return {
+      ...identity,
+      expiresMs: Number(claims.exp) * 1000 + rules.clockToleranceMs,
+      ...(typeof claims.jti === 'string' ? { tokenId: claims.jti } : {}),
+    };
   }
 
   async function verify(token: string): Promise<JWTPayload | RefusalCode> {

@@ -17,7 +17,7 @@ import {
 import { ignore, send, type Turn } from './turn.ts';
 
 /** What became of an order. */
-export type SeatOutcome =
+export type OrderOutcome =
   | { readonly kind: 'done' }
   | {
       readonly kind: 'refused';
@@ -27,10 +27,10 @@ export type SeatOutcome =
 
 /** Players that may wait for one seat. */
 const MAX_WAITING = 16;
-const DONE: SeatOutcome = { kind: 'done' };
+const DONE: OrderOutcome = { kind: 'done' };
 
 /** The operator gives the seat to a player, whoever holds it. */
-export function assignSeat(turn: Turn, streamerId: string, playerId: string): SeatOutcome {
+export function assignSeat(turn: Turn, streamerId: string, playerId: string): OrderOutcome {
   const streamer = streamerById(turn.registry, streamerId);
   if (streamer === undefined) {
     return refused('no_streamer', `Streamer ${streamerId} does not exist.`);
@@ -54,7 +54,7 @@ export function assignSeat(turn: Turn, streamerId: string, playerId: string): Se
 }
 
 /** The operator takes the seat away; the first who waits gets it. */
-export function releaseSeat(turn: Turn, streamerId: string): SeatOutcome {
+export function releaseSeat(turn: Turn, streamerId: string): OrderOutcome {
   const seat = turn.registry.seats.get(streamerId);
   if (seat === undefined) {
     return refused('no_seat', `Nobody holds the seat of streamer ${streamerId}.`);
@@ -139,9 +139,10 @@ export function acceptSeat(
   handOver(turn, streamer, current(turn, player), 'offered and accepted');
 }
 
-function refused(
-  code: Extract<SeatOutcome, { kind: 'refused' }>['code'],
+/** An order that is not carried out, in words for the operator. */
+export function refused(
+  code: Extract<OrderOutcome, { kind: 'refused' }>['code'],
   reason: string,
-): SeatOutcome {
+): OrderOutcome {
   return { kind: 'refused', code, reason };
 }

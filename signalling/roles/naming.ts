@@ -37,7 +37,7 @@ export function requestId(turn: Turn, streamer: Streamer, wanted: string): void 
     send(turn, streamer.connection, { type: 'endpointIdConfirm', committedId: streamerId });
     return;
   }
-  const { allowedIds } = streamer;
+  const allowedIds = streamer.identity.streamerIds;
   if (allowedIds !== undefined && !allowedIds.includes(requestedId)) {
     refuse(turn, streamer, `The token does not allow the id ${requestedId}.`);
     return;
@@ -49,7 +49,7 @@ export function requestId(turn: Turn, streamer: Streamer, wanted: string): void 
 export function identifyTimedOut(turn: Turn, streamer: Streamer): void {
   if (!streamer.isStreaming && streamer.pending === undefined) {
     // One whose token allows a single id is that one.
-    ask(turn, streamer, streamer.allowedIds?.[0] ?? streamer.streamerId, true);
+    ask(turn, streamer, streamer.identity.streamerIds?.[0] ?? streamer.streamerId, true);
   }
 }
 
@@ -134,7 +134,7 @@ function claim(
   pending: NonNullable<Streamer['pending']>,
   id: string,
 ): void {
-  if (streamer.allowedIds?.includes(id) === false) {
+  if (streamer.identity.streamerIds?.includes(id) === false) {
     refuse(turn, streamer, `Streamer id ${pending.requestedId} is taken.`);
     return;
   }

@@ -148,9 +148,15 @@ export function relayedToPlayer(
   message: RawMessage,
 ): void {
   if (message['type'] === 'offer' && player.remote?.streamerId !== from.streamerId) {
-    // It was given a seat there: what it had elsewhere ends.
-    endSubscription(turn, player, 'left');
+    // It was given a seat there: what it had elsewhere ends. Where it had it there too, that replica
+    // has seen to it, and would take `unsubscribe` for the seat that it has just given.
+    if (player.remote?.replica !== from.replica) {
+      endSubscription(turn, player, 'left');
+    }
     changed(turn, { ...current(turn, player), remote: from, hasChosen: true });
+  }
+  if (message['type'] === 'subscribeFailed' && player.remote?.replica === from.replica) {
+    changed(turn, { ...current(turn, player), remote: undefined });
   }
   if (message['type'] === 'streamerIdChanged' && typeof message['newID'] === 'string') {
     const { replica } = from;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { seatsOf } from '../view.ts';
+import { peersOf } from '../view.ts';
 import { known, OPEN, PRESENTER, SDP, World } from './testWorld.ts';
 
 const subscribe = { type: 'subscribe', streamerId: 'demo' };
@@ -44,7 +44,7 @@ describe('the grace', () => {
       '! presenterConnected demo 102',
       '! seatGranted demo 102 it was waiting for the seat',
     ]);
-    expect(seatsOf(world.registry)).toEqual([
+    expect(peersOf(world.registry, undefined).seats).toEqual([
       {
         ...{ streamerId: 'demo', playerId: '102', subject: 'bob', state: 'held' },
         ...{ offeredTo: null, waiting: ['103'] },
@@ -189,7 +189,9 @@ describe('hand-over', () => {
     world.connect('p2');
     world.says('p1', { type: 'seatOffer', streamerId: 'demo', playerId: '102' });
     world.closes('p2');
-    expect(seatsOf(world.registry)).toMatchObject([{ playerId: '101', offeredTo: null }]);
+    expect(peersOf(world.registry, undefined).seats).toMatchObject([
+      { playerId: '101', offeredTo: null },
+    ]);
   });
 
   it('gives a free seat to whoever asks for it', () => {

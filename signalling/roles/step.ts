@@ -17,8 +17,9 @@ import {
   without,
   withStreamer,
 } from '../registry.ts';
-import { assignSeat, graceOver, releaseSeat, type SeatOutcome } from './handover.ts';
-import { claimed, identifyTimedOut, placeholderId, probed } from './naming.ts';
+import { graceOver, type OrderOutcome } from './handover.ts';
+import { claimed, type CloseStreamer, identifyTimedOut, placeholderId, probed } from './naming.ts';
+import { carryOut, type OperatorOrder } from './orders.ts';
 import { invalidFromPlayer, PLAYER_HANDLERS, relayedToPlayer, silentPlayer } from './player.ts';
 import { forgetAtSeats, restoreSeat } from './seats.ts';
 import { invalidFromSfu, SFU_HANDLERS, sfuLostStreamer } from './sfu.ts';
@@ -91,11 +92,6 @@ export type HouseEvent =
   /** Player numbers from here on are ours to give. */
   | { readonly kind: 'playerNumbers'; readonly from: number };
 
-/** An order of the operator. */
-export type SeatOrder =
-  | { readonly kind: 'assign'; readonly streamerId: string; readonly playerId: string }
-  | { readonly kind: 'release'; readonly streamerId: string };
-
 /** Where a step leads. */
 export type Step = { readonly registry: Registry; readonly effects: readonly Effect[] };
 
@@ -107,10 +103,7 @@ export function step(registry: Registry, event: ConnectionEvent | HouseEvent, ru
   } else if (event.kind === 'connected') {
     connect(turn, event);
   } else if (event.kind === 'probed') {
-    probed(turn, event.connection, event.isAlive, (probeTurn, dead, code, reason) => {
-      streamerClosed(probeTurn, dead);
-      probeTurn.effects.push({ kind: 'close', connection: dead.connection, code, reason });
-    });
+    probed(turn, event.connection, event.isAlive, closeStreamer);
   } else {
     const streamer = registry.streamers.get(event.connection);
     const player = registry.players.get(event.connection);
@@ -128,14 +121,11 @@ export function step(registry: Registry, event: ConnectionEvent | HouseEvent, ru
 /** Carries out an order of the operator. */
 export function order(
   registry: Registry,
-  wish: SeatOrder,
+  wish: OperatorOrder,
   rules: Rules,
-): Step & { readonly outcome: SeatOutcome } {
+): Step & { readonly outcome: OrderOutcome } {
   const turn: Turn = { registry, effects: [], rules };
-  const outcome =
-    wish.kind === 'assign'
-      ? assignSeat(turn, wish.streamerId, wish.playerId)
-      : releaseSeat(turn, wish.streamerId);
+  const outcome = carryOut(turn, wish, closeStreamer);
   return { registry: turn.registry, effects: turn.effects, outcome };
 }
 
@@ -188,6 +178,7 @@ function connect(turn: Turn, event: Extract<ConnectionEvent, { kind: 'connected'
       { ...turn.registry, nextPlayerNumber: relayedAs === undefined ? number + 1 : number },
       {
         ...{ connection, remoteAddress, role, playerId, identity, offersToReceive },
+        isStandIn: relayedAs !== undefined,
         ...{ subscribedTo: undefined, remote: undefined, hasChosen: false, hasSpoken: false },
       },
     );
@@ -195,7 +186,7 @@ function connect(turn: Turn, event: Extract<ConnectionEvent, { kind: 'connected'
   if (role === 'streamer' || role === 'sfu') {
     turn.registry = withStreamer(turn.registry, {
       ...{ connection, remoteAddress, kind: role, isLegacy, pending: undefined },
-      ...{ requestedId: undefined, isStreaming: false, allowedIds: identity.streamerIds },
+      ...{ requestedId: undefined, isStreaming: false, identity },
       streamerId: placeholderId(turn.registry, connection),
     });
     if (!isLegacy) {
@@ -291,6 +282,11 @@ function receive<T extends { readonly connection: ConnectionId }>(
       assertNever(parsed);
   }
 }
+
+const closeStreamer: CloseStreamer = (turn, streamer, code, reason) => {
+  streamerClosed(turn, streamer);
+  turn.effects.push({ kind: 'close', connection: streamer.connection, code, reason });
+};
 
 /** Its players are closed, as Wilbur does; an SFU is told and stays. */
 function streamerClosed(turn: Turn, streamer: Streamer): void {

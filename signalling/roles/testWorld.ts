@@ -2,15 +2,9 @@
 import { ANYONE, type Identity } from '../admission.ts';
 import { parseMessage, type RawMessage } from '../protocol/index.ts';
 import { EMPTY_REGISTRY, type Registry } from '../registry.ts';
-import type { SeatOutcome } from './handover.ts';
-import {
-  type ConnectionEvent,
-  type HouseEvent,
-  order,
-  type Role,
-  type SeatOrder,
-  step,
-} from './step.ts';
+import type { OrderOutcome } from './handover.ts';
+import type { OperatorOrder } from './orders.ts';
+import { type ConnectionEvent, type HouseEvent, order, type Role, step } from './step.ts';
 import type { Effect, Rules } from './turn.ts';
 
 /** Any SDP will do. */
@@ -107,7 +101,7 @@ export class World {
     this.says(name, { type: 'subscribe', streamerId });
     return this;
   }
-  orders(wish: SeatOrder): { readonly outcome: SeatOutcome; readonly lines: string[] } {
+  orders(wish: OperatorOrder): { readonly outcome: OrderOutcome; readonly lines: string[] } {
     const { registry, effects, outcome } = order(this.registry, wish, this.#rules);
     return { outcome, lines: this.#take(registry, effects) };
   }

@@ -1,4 +1,4 @@
-/** The command line: `grandstand start | demo | cluster | doctor | broadcast … | seat … | token …`, each with `--json`. */
+/** The command line: `grandstand start | demo | cluster | doctor | broadcast … | streamer … | player … | seat … | token …`. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ROLES } from '../../../signalling/index.ts';
 import { errorText, GatewayError } from '../../kernel/errors.ts';
@@ -14,6 +14,7 @@ import type { Api } from './client.ts';
 import { runCluster } from './cluster.ts';
 import { doctor } from './doctor.ts';
 import { runDemo } from './demo.ts';
+import { disconnectPeer, listPlayers, listStreamers } from './peers.ts';
 import { assignSeat, listSeats, releaseSeat } from './seat.ts';
 import { start } from './start.ts';
 import { listTokens, makeToken, revokeToken, type TokenOptions } from './token.ts';
@@ -176,6 +177,22 @@ overApi('start <id>', 'start one that was stopped').action((id: string, options:
 );
 overApi('delete <id>', 'forget one that has ended').action((id: string, options: Api) =>
   deleteBroadcast(id, options),
+);
+
+const streamer = program.command('streamer').description('applications that are connected');
+overApi('list', 'a line for each, of every replica', streamer).action((options: Api) =>
+  listStreamers(options),
+);
+overApi('disconnect <id>', 'close its connection; Unreal comes back by itself', streamer).action(
+  (id: string, options: Api) => disconnectPeer('streamers', id, options),
+);
+
+const player = program.command('player').description('browsers that are connected to signalling');
+overApi('list', 'a line for each, of every replica', player).action((options: Api) =>
+  listPlayers(options),
+);
+overApi('disconnect <id>', 'close its connection and free its seat', player).action(
+  (id: string, options: Api) => disconnectPeer('players', id, options),
 );
 
 const seat = program.command('seat').description('who presents: look, give, take back');

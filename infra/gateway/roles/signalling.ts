@@ -49,7 +49,7 @@ export async function buildSignalling(house: House, doors: Doors, guard: Guard):
     routes: [
       ...broadcastRoutes({ ...views, desired, maySeePlayers }),
       ...peerRoutes({ signalling }),
-      ...tokenRoutes(doors.tokens),
+      ...tokenRoutes(doors.tokens, (tokenId) => signalling.order({ kind: 'endToken', tokenId })),
       ...eventRoutes(events),
       ...epicRoutes({
         snapshot: () => signalling.snapshot(),

@@ -20,7 +20,7 @@ const routes = withDescription(
     ...broadcastRoutes(unused),
     ...recordingRoutes(unused),
     ...peerRoutes(unused),
-    ...tokenRoutes(unused),
+    ...tokenRoutes(unused, unused),
     ...eventRoutes(new EventStream('a')),
     ...epicRoutes(unused),
   ],

@@ -4,12 +4,10 @@ import { sendProblem } from '../problem.ts';
 import { type Call, type Route, sendJson, withBody } from './route.ts';
 import { assignSeatSchema, playersSchema, seatsSchema, streamersSchema } from './schemas.ts';
 
-type SeatOutcome = Awaited<ReturnType<Signalling['assignSeat']>>;
+type OrderOutcome = Awaited<ReturnType<Signalling['order']>>;
 
 /** What these routes are made from. */
-export type PeerDeps = {
-  readonly signalling: Pick<Signalling, 'snapshot' | 'seats' | 'assignSeat' | 'releaseSeat'>;
-};
+export type PeerDeps = { readonly signalling: Pick<Signalling, 'snapshot' | 'peers' | 'order'> };
 
 const SEATS = '/api/v1/seats';
 const SEAT = `${SEATS}/{streamerId}`;
@@ -25,20 +23,37 @@ export function peerRoutes({ signalling }: PeerDeps): Route[] {
   ): Route => ({
     ...{ method: 'get', path: `/api/v1/${name}`, tag: name, access: 'reader', summary },
     answers: { 200: { description: 'All of them.', schema } },
-    handle({ response }) {
-      sendJson(response, 200, { [name]: read() });
+    async handle({ response }) {
+      sendJson(response, 200, { [name]: await read() });
     },
   });
-  const sendOutcome = ({ params, response }: Call, outcome: SeatOutcome): void => {
+  const sendSeat = async ({ params, response }: Call, outcome: OrderOutcome): Promise<void> => {
     if (outcome.kind === 'refused') {
       sendProblem(response, { status: STATUS_OF[outcome.code], detail: outcome.reason });
       return;
     }
-    const { streamerId } = params;
-    const seat = signalling.seats().find((one) => one.streamerId === streamerId);
-    // A seat of another replica is not known here, but its order was carried out.
-    sendJson(response, 200, { seats: seat === undefined ? [] : [seat] });
+    const { seats } = await signalling.peers();
+    const ours = seats.filter(({ streamerId }) => streamerId === params['streamerId']);
+    sendJson(response, 200, { seats: ours });
   };
+  const disconnect = (
+    path: string,
+    tag: 'streamers' | 'players',
+    summary: string,
+    orderOf: (params: Call['params']) => Parameters<Signalling['order']>[0],
+  ): Route => ({
+    ...{ method: 'delete', path, tag, access: 'operator', summary },
+    answers: { 204: { description: 'It is disconnected.' } },
+    problems: [404],
+    async handle({ params, response }) {
+      const outcome = await signalling.order(orderOf(params));
+      if (outcome.kind === 'refused') {
+        sendProblem(response, { status: 404, detail: outcome.reason });
+        return;
+      }
+      response.status(204).end();
+    },
+  });
   return [
     list(
       'streamers',
@@ -46,14 +61,29 @@ export function peerRoutes({ signalling }: PeerDeps): Route[] {
       streamersSchema,
       () => signalling.snapshot().streamers,
     ),
-    list('players', 'Players of this replica', playersSchema, () =>
-      signalling.snapshot().players.map((player) => ({
-        ...player,
-        subscribedTo: player.subscribedTo ?? null,
-      })),
+    disconnect(
+      '/api/v1/streamers/{streamerId}',
+      'streamers',
+      'Disconnect a streamer; Unreal connects again by itself, and its seat waits for its presenter',
+      ({ streamerId = '' }) => ({ kind: 'disconnectStreamer', streamerId }),
     ),
-    list('seats', 'Seats that are held, or kept for a grace', seatsSchema, () =>
-      signalling.seats(),
+    list(
+      'players',
+      'Players of every replica',
+      playersSchema,
+      async () => (await signalling.peers()).players,
+    ),
+    disconnect(
+      '/api/v1/players/{playerId}',
+      'players',
+      'Disconnect a player and free its seat; it may come back unless its token is taken back',
+      ({ playerId = '' }) => ({ kind: 'disconnectPlayer', playerId }),
+    ),
+    list(
+      'seats',
+      'Seats of every replica that are held, or kept for a grace',
+      seatsSchema,
+      async () => (await signalling.peers()).seats,
     ),
     withBody(assignSeatSchema, {
       ...{ method: 'put', path: SEAT, tag: 'seats', access: 'operator' },
@@ -62,7 +92,8 @@ export function peerRoutes({ signalling }: PeerDeps): Route[] {
       problems: [404, 409],
       async handle(call) {
         const { streamerId = '' } = call.params;
-        sendOutcome(call, await signalling.assignSeat(streamerId, call.body.playerId));
+        const { playerId } = call.body;
+        await sendSeat(call, await signalling.order({ kind: 'assign', streamerId, playerId }));
       },
     }),
     {
@@ -73,7 +104,8 @@ export function peerRoutes({ signalling }: PeerDeps): Route[] {
       },
       problems: [404],
       async handle(call) {
-        sendOutcome(call, await signalling.releaseSeat(call.params['streamerId'] ?? ''));
+        const { streamerId = '' } = call.params;
+        await sendSeat(call, await signalling.order({ kind: 'release', streamerId }));
       },
     },
   ];

@@ -125,8 +125,11 @@ export const playersSchema = z.object({
     z.object({
       playerId: z.string(),
       kind: z.enum(['player', 'sfu']),
+      role: z.enum(ROLES),
+      subject: z.string().nullable().describe('Who it is, by its token.'),
       subscribedTo: z.string().nullable().describe("A streamer's id."),
       remoteAddress: z.string(),
+      replica: z.string().optional().describe('Where its socket is, where there are replicas.'),
     }),
   ),
 });

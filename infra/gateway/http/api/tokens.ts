@@ -10,8 +10,11 @@ const TOKENS = '/api/v1/tokens';
 /** What may be a `jti`, ours or an issuer's. */
 const JTI = /^[\x21-\x7e]{1,256}$/;
 
-/** The routes. */
-export function tokenRoutes(tokens: IssuedTokens): Route[] {
+/** The routes. @param disconnect ends the connections of who came in by a token */
+export function tokenRoutes(
+  tokens: IssuedTokens,
+  disconnect: (jti: string) => Promise<unknown>,
+): Route[] {
   return [
     {
       ...{ method: 'get', path: TOKENS, tag: 'tokens', access: 'operator' },
@@ -47,7 +50,7 @@ export function tokenRoutes(tokens: IssuedTokens): Route[] {
     }),
     {
       ...{ method: 'delete', path: `${TOKENS}/{jti}`, tag: 'tokens', access: 'operator' },
-      summary: 'Take a token back; who came in by it stays until the connection ends',
+      summary: 'Take a token back; who came in by it is disconnected',
       answers: { 204: { description: 'Nobody comes in by it any more.' } },
       problems: [404],
       async handle({ params: { jti = '' }, response }) {
@@ -56,6 +59,7 @@ export function tokenRoutes(tokens: IssuedTokens): Route[] {
           return;
         }
         await tokens.revoke(jti);
+        await disconnect(jti);
         response.status(204).end();
       },
     },
