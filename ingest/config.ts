@@ -26,22 +26,37 @@ export const ingestConfigSchema = z.strictObject({
     .min(100_000)
     .default(20_000_000)
     .describe('Most that the streamer is asked to send (bit/s).'),
-  reorderMs: z
+  reorderMinMs: z
     .int()
     .min(20)
     .max(1000)
-    .default(200)
-    .describe('How long a lost video packet is waited for before its picture is given up (ms).'),
+    .default(60)
+    .describe(
+      'Least time that a lost video packet is waited for before its picture is given up (ms); the round trip decides: four retransmissions.',
+    ),
+  reorderMaxMs: z
+    .int()
+    .min(20)
+    .max(2000)
+    .default(400)
+    .describe('Most time that a lost video packet is waited for (ms).'),
   keyframeThrottleMs: z
     .int()
     .min(100)
     .max(10_000)
     .default(300)
     .describe('Least time between keyframe requests (ms); 1000 is kinder to Pixel Streaming 1.'),
+  keyframePeriodMs: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe(
+      'Time without a keyframe after which one is asked for (ms); 0 for never: in Pixel Streaming 1 every viewer shares the encoder.',
+    ),
   mediaTimeoutMs: z
     .int()
     .min(1000)
-    .default(3000)
+    .default(2000)
     .describe('Silence of the picture after which the ingest subscribes anew (ms).'),
   connectTimeoutMs: z
     .int()

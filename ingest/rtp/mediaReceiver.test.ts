@@ -26,13 +26,16 @@ function setup(): { receiver: MediaReceiver; log: string[] } {
       formats: new Map([
         [96, { kind: 'video' }],
         [97, { kind: 'rtx', apt: 96 }],
+        [98, { kind: 'video' }],
         [111, { kind: 'audio' }],
       ]),
       localSsrc: 1,
       feedback: 'transport-cc',
       maxBitrateBps: 1e6,
-      reorderMs: 200,
+      reorderMinMs: 60,
+      reorderMaxMs: 200,
       keyframeThrottleMs: 300,
+      keyframePeriodMs: 0,
     },
     sink,
   );
@@ -56,7 +59,17 @@ const resent = (sequenceNumber: number, payload: Uint8Array): RtpPacket =>
     ssrc: 11,
     payloadType: 97,
   });
-const take = (log: string[]): string[] => log.splice(0);
+/** A sender report of NTP time `unixMs` (whole seconds) and RTP time `rtp`. */
+const report = (ssrc: number, rtp: number, unixMs: number): Uint8Array => {
+  const packet = Buffer.alloc(28);
+  packet.set([0x80, 200, 0, 6]);
+  packet.writeUInt32BE(ssrc, 4);
+  packet.writeUInt32BE(unixMs / 1000 + 2_208_988_800, 8);
+  packet.writeUInt32BE(rtp, 16);
+  return packet;
+};
+/** What happened since, without the receiver reports of each second. */
+const take = (log: string[]): string[] => log.splice(0).filter((line) => line !== 'rtcp 201/1');
 
 describe('MediaReceiver', () => {
   it('asks for a keyframe at the start and rests when it came', () => {
@@ -107,14 +120,14 @@ describe('MediaReceiver', () => {
 
   it('relates sender reports to the unwrapped time of their track', () => {
     const { receiver, log } = setup();
-    receiver.pushReport(10, 5, 1000, 0);
+    receiver.pushRtcp(report(10, 5, 1000), 0);
     receiver.push(video(1, KEYFRAME, { timestamp: 0xffff_fff0 }), 0);
     receiver.push(video(2, SLICE, { ssrc: 20, payloadType: 111, timestamp: 7 }), 0);
     take(log);
-    receiver.pushReport(10, 5, 1000, 0);
-    receiver.pushReport(20, 960, 1001, 0);
-    receiver.pushReport(11, 960, 1001, 0);
-    expect(take(log)).toEqual([`report video ${2 ** 32 + 5} 1000`, 'report audio 960 1001']);
+    receiver.pushRtcp(report(10, 5, 1000), 0);
+    receiver.pushRtcp(report(20, 960, 2000), 0);
+    receiver.pushRtcp(report(11, 960, 2000), 0);
+    expect(take(log)).toEqual([`report video ${2 ** 32 + 5} 1000`, 'report audio 960 2000']);
   });
 
   it('starts over when an SSRC changes, and stragglers of the old one do not flap it', () => {
@@ -140,5 +153,49 @@ describe('MediaReceiver', () => {
     expect(take(log)).toEqual(['rtcp 205/15']);
     receiver.tick(120);
     expect(take(log)).toEqual([]);
+  });
+
+  it('reports reception once a second', () => {
+    const { receiver, log } = setup();
+    receiver.tick(0);
+    receiver.push(video(1, KEYFRAME), 0);
+    [10, 500, 1000, 1010].forEach((nowMs) => receiver.tick(nowMs));
+    expect(log.filter((line) => line === 'rtcp 201/1')).toHaveLength(2);
+  });
+
+  it('does not wait for what was lost in an outage, but asks for a keyframe at once', () => {
+    const { receiver, log } = setup();
+    receiver.push(video(65_530, KEYFRAME), 0);
+    take(log);
+    receiver.push(video(100, SLICE), 1000);
+    expect(take(log)).toEqual(['rtcp 206/1']);
+    receiver.push(video(101, KEYFRAME), 1050);
+    expect(take(log)).toEqual(['video key 303000']);
+    expect(receiver.stats).toMatchObject({ packetsLost: 105, plisByReason: { loss: 1 } });
+  });
+
+  it('asks for a keyframe when the sender changes the codec', () => {
+    const { receiver, log } = setup();
+    receiver.push(video(1, KEYFRAME), 0);
+    take(log);
+    receiver.push(video(2, SLICE, { payloadType: 98 }), 500);
+    receiver.tick(510);
+    expect(take(log)).toEqual(['video 6000', 'rtcp 206/1']);
+    expect(receiver.stats.plisByReason).toEqual({ format: 1 });
+  });
+
+  it('waits longer for retransmissions the longer the round trip is, within bounds', () => {
+    const { receiver } = setup();
+    receiver.push(video(1, KEYFRAME), 0);
+    expect(receiver.stats.reorderMs).toBe(200);
+    let nowMs = 0;
+    for (let sequence = 2; sequence < 100; sequence += 2) {
+      nowMs += 100;
+      receiver.push(video(sequence + 1, SLICE), nowMs);
+      receiver.push(resent(sequence, SLICE), nowMs + 4);
+    }
+    expect(receiver.stats.roundTripMs).toBeCloseTo(4, 0);
+    expect(receiver.stats.reorderMs).toBeLessThan(100);
+    expect(receiver.stats.packetsRecovered).toBe(49);
   });
 });

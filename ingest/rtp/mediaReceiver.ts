@@ -3,18 +3,15 @@
  * RTCP out. Owns which SSRC is the picture and which the sound, retransmission, order, loss and
  * every kind of feedback. Leaves decryption and header parsing to the peer that feeds it.
  */
-import { KeyframePolicy } from './keyframePolicy.ts';
+import { type KeyframeReason, KeyframePolicy } from './keyframePolicy.ts';
 import { NackList } from './nackList.ts';
 import type { VideoDescription } from './parameterSets.ts';
 import { type Ordered, ReorderBuffer } from './reorderBuffer.ts';
-import {
-  type FeedbackTarget,
-  genericNack,
-  pictureLossIndication,
-  receiverEstimatedMaximumBitrate,
-} from './rtcp.ts';
+import { RoundTrip } from './roundTrip.ts';
+import { genericNack, ntpToUnixMs, pictureLossIndication } from './rtcp.ts';
+import { readRtcp } from './rtcpReader.ts';
 import { type RtpPacket, unwrapRetransmission } from './rtpPacket.ts';
-import { TransportFeedback } from './transportFeedback.ts';
+import { SenderFeedback, type SenderFeedbackOptions } from './senderFeedback.ts';
 import { Unwrapper } from './unwrap.ts';
 import { VideoAssembler } from './videoAssembler.ts';
 
@@ -24,21 +21,16 @@ export type PayloadFormat =
   /** Retransmissions of the payload type `apt` (RFC 4588). */
   | { readonly kind: 'rtx'; readonly apt: number };
 
-/** Congestion feedback given to the sender. */
-export type FeedbackMode = 'transport-cc' | 'remb' | 'none';
-
 /** How one peer's media is received. */
-export type MediaReceiverOptions = {
+export type MediaReceiverOptions = SenderFeedbackOptions & {
   readonly formats: ReadonlyMap<number, PayloadFormat>;
-  /** SSRC of our own RTCP packets. */
-  readonly localSsrc: number;
-  readonly feedback: FeedbackMode;
-  /** Bitrate that REMB grants (bit/s); unused otherwise. */
-  readonly maxBitrateBps: number;
-  /** How long a missing video packet is waited for (ms). */
-  readonly reorderMs: number;
+  /** Bounds of how long a missing video packet is waited for (ms); the round trip decides. */
+  readonly reorderMinMs: number;
+  readonly reorderMaxMs: number;
   /** Least time between keyframe requests (ms). */
   readonly keyframeThrottleMs: number;
+  /** Time without a keyframe after which one is asked for (ms); 0 for never. */
+  readonly keyframePeriodMs: number;
 };
 
 /** A unit out of the receiver; times are unwrapped RTP and local monotonic ms. */
@@ -76,15 +68,24 @@ export interface MediaReceiverSink {
 export type MediaReceiverStats = {
   readonly framesIn: number;
   readonly framesDamaged: number;
+  readonly packetsReceived: number;
+  /** Packets that came by retransmission and were of use. */
+  readonly packetsRecovered: number;
   readonly packetsLost: number;
   readonly packetsUnknown: number;
   readonly plisSent: number;
+  /** Of `plisSent`, how many for what reason. */
+  readonly plisByReason: Readonly<Partial<Record<KeyframeReason, number>>>;
   readonly nacksSent: number;
   readonly bytes: number;
+  /** Round trip as estimated now (ms). */
+  readonly roundTripMs: number;
+  /** How long a missing packet is waited for now (ms). */
+  readonly reorderMs: number;
 };
 
-const TRANSPORT_FEEDBACK_MS = 50;
-const REMB_MS = 500;
+/** Answers that may get lost before a packet is given up. */
+const RETRANSMISSION_ROUNDS = 4;
 /** Audio is not retransmitted: a packet that is this late is not coming. */
 const AUDIO_REORDER_MS = 60;
 const OVERDUE_AFTER_PLIS = 3;
@@ -101,31 +102,39 @@ type Stream = {
 export class MediaReceiver {
   readonly #options: MediaReceiverOptions;
   readonly #sink: MediaReceiverSink;
-  readonly #transportFeedback = new TransportFeedback();
+  readonly #feedback: SenderFeedback;
   readonly #keyframes: KeyframePolicy;
   #retiredSsrc: number | undefined;
   #video: Stream | undefined;
   #audio: Stream | undefined;
-  #nacks = new NackList();
+  readonly #roundTrip = new RoundTrip();
+  #nacks = new NackList(this.#roundTrip);
   #assembler = new VideoAssembler();
-  #lastFeedbackMs = Number.NEGATIVE_INFINITY;
-  #lastRembMs = Number.NEGATIVE_INFINITY;
+  #videoMs = Number.NEGATIVE_INFINITY;
+  #videoPayloadType: number | undefined;
   #unansweredPlis = 0;
   readonly #counts = {
     framesBefore: 0,
     damagedBefore: 0,
+    packetsReceived: 0,
+    packetsRecovered: 0,
     packetsLost: 0,
     packetsUnknown: 0,
     plisSent: 0,
     nacksSent: 0,
     bytes: 0,
   };
+  readonly #plisByReason: Partial<Record<KeyframeReason, number>> = {};
 
   constructor(options: MediaReceiverOptions, sink: MediaReceiverSink) {
     this.#options = options;
     this.#sink = sink;
-    this.#keyframes = new KeyframePolicy({ throttleMs: options.keyframeThrottleMs });
-    this.#keyframes.want();
+    this.#feedback = new SenderFeedback(options);
+    this.#keyframes = new KeyframePolicy({
+      throttleMs: options.keyframeThrottleMs,
+      periodMs: options.keyframePeriodMs,
+    });
+    this.#keyframes.want('start');
   }
 
   get stats(): MediaReceiverStats {
@@ -133,6 +142,9 @@ export class MediaReceiver {
     const { units, damaged } = this.#assembler.stats;
     return {
       ...counts,
+      plisByReason: { ...this.#plisByReason },
+      roundTripMs: this.#roundTrip.smoothedMs,
+      reorderMs: this.#reorderMs,
       framesIn: framesBefore + units + damaged,
       framesDamaged: damagedBefore + damaged,
     };
@@ -140,10 +152,9 @@ export class MediaReceiver {
 
   /** Takes an authenticated packet. */
   push(packet: RtpPacket, nowMs: number): void {
-    if (packet.transportSequenceNumber !== undefined) {
-      this.#transportFeedback.arrived(packet.transportSequenceNumber, nowMs);
-    }
+    this.#counts.packetsReceived += 1;
     const format = this.#options.formats.get(packet.payloadType);
+    this.#feedback.arrived(packet, format?.kind === 'audio' ? 48_000 : 90_000, nowMs);
     if (format === undefined || packet.ssrc === this.#retiredSsrc) {
       this.#counts.packetsUnknown += 1;
       return;
@@ -156,27 +167,31 @@ export class MediaReceiver {
     }
   }
 
-  /** Takes a sender report (RFC 3550 §6.4.1), with its NTP time as Unix ms. */
-  pushReport(ssrc: number, rtpTimestamp: number, ntpMs: number, nowMs: number): void {
-    for (const kind of ['video', 'audio'] as const) {
-      const stream = kind === 'video' ? this.#video : this.#audio;
-      if (stream?.ssrc === ssrc) {
-        const rtpTime = stream.times.peek(rtpTimestamp);
-        this.#sink.report({ kind, rtpTime, ntpMs, arrivedMs: nowMs });
+  /** Takes an authenticated RTCP compound. */
+  pushRtcp(compound: Uint8Array, nowMs: number): void {
+    for (const told of readRtcp(compound)) {
+      const roundTripMs = this.#feedback.told(told, nowMs);
+      if (roundTripMs !== undefined) {
+        this.#roundTrip.sample(roundTripMs);
+      }
+      if (told.kind === 'report' && told.ntpSeconds > 0) {
+        const ntpMs = ntpToUnixMs(told.ntpSeconds, told.ntpFraction);
+        this.#relate(told.ssrc, told.rtpTimestamp, ntpMs, nowMs);
       }
     }
   }
 
   /** Somebody downstream needs a keyframe. */
   requestKeyframe(nowMs: number): void {
-    this.#keyframes.want();
+    this.#keyframes.want('reader');
     this.#sendPli(nowMs);
   }
 
   /** Deadlines, retransmission requests and periodic feedback. */
   tick(nowMs: number): void {
     if (this.#video !== undefined) {
-      this.#takeVideo(this.#video.reorder.poll(nowMs));
+      this.#video.reorder.deadlineMs = this.#reorderMs;
+      this.#takeVideo(this.#video.reorder.poll(nowMs), nowMs);
       this.#nacks.giveUpBelow(this.#video.reorder.next ?? 0);
       this.#sendNacks(nowMs);
     }
@@ -184,7 +199,27 @@ export class MediaReceiver {
       this.#takeAudio(this.#audio.reorder.poll(nowMs));
     }
     this.#sendPli(nowMs);
-    this.#sendCongestionFeedback(nowMs);
+    const ssrcs = [this.#video?.ssrc, this.#audio?.ssrc].filter((ssrc) => ssrc !== undefined);
+    for (const packet of this.#feedback.take(ssrcs, nowMs)) {
+      this.#sink.rtcp(packet);
+    }
+  }
+
+  /** As many rounds as the bounds allow, and a little for the sender's pacer. */
+  get #reorderMs(): number {
+    const { reorderMinMs, reorderMaxMs } = this.#options;
+    const wantedMs = RETRANSMISSION_ROUNDS * this.#roundTrip.timeoutMs + reorderMinMs / 2;
+    return Math.min(reorderMaxMs, Math.max(reorderMinMs, wantedMs));
+  }
+
+  #relate(ssrc: number, rtpTimestamp: number, ntpMs: number, arrivedMs: number): void {
+    for (const kind of ['video', 'audio'] as const) {
+      const stream = kind === 'video' ? this.#video : this.#audio;
+      if (stream?.ssrc === ssrc) {
+        const rtpTime = stream.times.peek(rtpTimestamp);
+        this.#sink.report({ kind, rtpTime, ntpMs, arrivedMs });
+      }
+    }
   }
 
   #pushRetransmission(packet: RtpPacket, apt: number, nowMs: number): void {
@@ -216,11 +251,31 @@ export class MediaReceiver {
       this.#takeAudio(stream.reorder.push(entry, nowMs));
       return;
     }
-    this.#nacks.arrived(sequence, nowMs);
-    this.#takeVideo(stream.reorder.push(entry, nowMs));
+    this.#nacks.arrived(sequence, nowMs, isRetransmission);
+    if (isRetransmission) {
+      this.#counts.packetsRecovered += stream.reorder.isAwaited(sequence) ? 1 : 0;
+    } else {
+      this.#followFormat(packet.payloadType);
+    }
+    const isAfterOutage = nowMs - this.#videoMs > this.#options.reorderMaxMs;
+    this.#videoMs = nowMs;
+    this.#takeVideo(stream.reorder.push(entry, nowMs), nowMs);
+    if (isAfterOutage) {
+      this.#takeVideo(stream.reorder.flush(), nowMs);
+    }
     this.#nacks.giveUpBelow(stream.reorder.next ?? 0);
     this.#sendNacks(nowMs);
     this.#sendPli(nowMs);
+  }
+
+  /** Another codec starts with a keyframe, or is of no use until one comes. */
+  #followFormat(payloadType: number): void {
+    if (this.#videoPayloadType !== payloadType) {
+      if (this.#videoPayloadType !== undefined) {
+        this.#keyframes.want('format');
+      }
+      this.#videoPayloadType = payloadType;
+    }
   }
 
   #streamOf(kind: 'video' | 'audio', ssrc: number): Stream {
@@ -236,7 +291,7 @@ export class MediaReceiver {
       sequences: new Unwrapper(16),
       times: new Unwrapper(32),
       reorder: new ReorderBuffer({
-        deadlineMs: kind === 'video' ? this.#options.reorderMs : AUDIO_REORDER_MS,
+        deadlineMs: kind === 'video' ? this.#reorderMs : AUDIO_REORDER_MS,
       }),
     };
     if (kind === 'video') {
@@ -254,13 +309,14 @@ export class MediaReceiver {
     this.#counts.damagedBefore += this.#assembler.stats.damaged;
     this.#video = undefined;
     this.#audio = undefined;
-    this.#nacks = new NackList();
+    this.#nacks = new NackList(this.#roundTrip);
     this.#assembler = new VideoAssembler();
-    this.#keyframes.want();
+    this.#keyframes.want('start');
+    this.#videoMs = Number.NEGATIVE_INFINITY;
     this.#sink.restarted();
   }
 
-  #takeVideo(ordered: readonly Ordered[]): void {
+  #takeVideo(ordered: readonly Ordered[], nowMs: number): void {
     for (const item of ordered) {
       if (item.kind === 'loss') {
         this.#counts.packetsLost += item.count;
@@ -271,14 +327,14 @@ export class MediaReceiver {
           continue;
         }
         if (assembled.isKeyframe) {
-          this.#keyframes.satisfied();
+          this.#keyframes.satisfied(nowMs);
           this.#unansweredPlis = 0;
         }
         const { rtpTime, arrivedMs, data, isKeyframe } = assembled;
         this.#sink.unit({ kind: 'video', rtpTime, arrivedMs, data, isKeyframe });
       }
-      if (this.#assembler.isAwaitingKeyframe) {
-        this.#keyframes.want();
+      if (this.#assembler.isAwaitingKeyframe && !this.#keyframes.isWaiting) {
+        this.#keyframes.want('loss');
       }
     }
   }
@@ -298,45 +354,28 @@ export class MediaReceiver {
   }
 
   #sendNacks(nowMs: number): void {
-    const sequences = this.#nacks.due(nowMs);
+    const sequences = this.#nacks.due(nowMs, this.#reorderMs);
     if (sequences.length > 0 && this.#video !== undefined) {
       this.#counts.nacksSent += 1;
-      this.#sink.rtcp(genericNack(this.#target(this.#video.ssrc), sequences));
+      this.#sink.rtcp(genericNack(this.#target(this.#video), sequences));
     }
   }
 
   #sendPli(nowMs: number): void {
-    if (this.#video === undefined || !this.#keyframes.due(nowMs)) {
+    const reason = this.#video === undefined ? undefined : this.#keyframes.due(nowMs);
+    if (this.#video === undefined || reason === undefined) {
       return;
     }
     this.#counts.plisSent += 1;
+    this.#plisByReason[reason] = (this.#plisByReason[reason] ?? 0) + 1;
     this.#unansweredPlis += 1;
-    this.#sink.rtcp(pictureLossIndication(this.#target(this.#video.ssrc)));
+    this.#sink.rtcp(pictureLossIndication(this.#target(this.#video)));
     if (this.#unansweredPlis >= OVERDUE_AFTER_PLIS) {
       this.#sink.keyframeOverdue();
     }
   }
 
-  #sendCongestionFeedback(nowMs: number): void {
-    const { feedback, localSsrc, maxBitrateBps } = this.#options;
-    const ssrcs = [this.#video?.ssrc, this.#audio?.ssrc].filter((ssrc) => ssrc !== undefined);
-    const [first] = ssrcs;
-    if (first === undefined) {
-      return;
-    }
-    if (feedback === 'transport-cc' && nowMs - this.#lastFeedbackMs >= TRANSPORT_FEEDBACK_MS) {
-      this.#lastFeedbackMs = nowMs;
-      for (const packet of this.#transportFeedback.take(this.#target(first), nowMs)) {
-        this.#sink.rtcp(packet);
-      }
-    }
-    if (feedback === 'remb' && nowMs - this.#lastRembMs >= REMB_MS) {
-      this.#lastRembMs = nowMs;
-      this.#sink.rtcp(receiverEstimatedMaximumBitrate(localSsrc, ssrcs, maxBitrateBps));
-    }
-  }
-
-  #target(mediaSsrc: number): FeedbackTarget {
-    return { senderSsrc: this.#options.localSsrc, mediaSsrc };
+  #target(stream: Stream): { readonly senderSsrc: number; readonly mediaSsrc: number } {
+    return { senderSsrc: this.#options.localSsrc, mediaSsrc: stream.ssrc };
   }
 }

@@ -12,7 +12,8 @@ export type Ordered =
 
 /** One stream's buffer; time is a parameter. */
 export class ReorderBuffer {
-  readonly #deadlineMs: number;
+  /** How long a gap is waited for (ms); may change at any time. */
+  deadlineMs: number;
   readonly #maxPackets: number;
   readonly #waiting = new Map<number, StreamPacket>();
   #next: number | undefined;
@@ -22,7 +23,7 @@ export class ReorderBuffer {
   #dropped = 0;
 
   constructor(options: { readonly deadlineMs: number; readonly maxPackets?: number }) {
-    this.#deadlineMs = options.deadlineMs;
+    this.deadlineMs = options.deadlineMs;
     this.#maxPackets = options.maxPackets ?? 2048;
   }
 
@@ -34,6 +35,11 @@ export class ReorderBuffer {
   /** Lowest sequence number that is still of use; undefined before the first packet. */
   get next(): number | undefined {
     return this.#next;
+  }
+
+  /** Whether a packet would be of use: not behind, and not here yet. */
+  isAwaited(sequence: number): boolean {
+    return sequence >= (this.#next ?? sequence) && !this.#waiting.has(sequence);
   }
 
   /** Takes a packet; returns what is in order now. */
@@ -48,6 +54,19 @@ export class ReorderBuffer {
     return this.poll(nowMs);
   }
 
+  /** Gives up every gap now: what was lost in an outage would come too late to be shown. */
+  flush(): Ordered[] {
+    const out: Ordered[] = [];
+    while (this.#waiting.size > 0) {
+      this.#takeRun(out);
+      if (this.#waiting.size > 0) {
+        this.#skipGap(out);
+      }
+    }
+    this.#gapSinceMs = undefined;
+    return out;
+  }
+
   /** What is in order at `nowMs`, giving up gaps whose deadline has passed. */
   poll(nowMs: number): Ordered[] {
     const out: Ordered[] = [];
@@ -56,7 +75,7 @@ export class ReorderBuffer {
       this.#gapSinceMs ??= nowMs;
       const isFull =
         this.#waiting.size >= this.#maxPackets || this.#highest - this.#start > this.#maxPackets;
-      if (!isFull && nowMs - this.#gapSinceMs < this.#deadlineMs) {
+      if (!isFull && nowMs - this.#gapSinceMs < this.deadlineMs) {
         return out;
       }
       this.#skipGap(out);

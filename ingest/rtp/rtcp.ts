@@ -1,4 +1,5 @@
 /** RTCP packets that the ingest sends, and the sender report's times. Bytes only. */
+import type { ReportBlock } from './receptionStatistics.ts';
 
 const PAYLOAD_FEEDBACK = 206;
 const TRANSPORT_FEEDBACK = 205;
@@ -65,6 +66,53 @@ export function receiverEstimatedMaximumBitrate(
     view.setUint32(8 + index * 4, ssrc);
   }
   return feedback(PAYLOAD_FEEDBACK, 15, { senderSsrc, mediaSsrc: 0 }, body);
+}
+
+const RECEIVER_REPORT = 201;
+const SOURCE_DESCRIPTION = 202;
+const EXTENDED_REPORT = 207;
+const CNAME = 'ingest';
+
+/**
+ * A compound of receiver report, CNAME and receiver reference time: RFC 3550 §6.4.2, §6.5;
+ * RFC 3611 §4.4.
+ *
+ * @param reference NTP time of sending, by a clock of our own
+ */
+export function receiverReport(
+  senderSsrc: number,
+  blocks: readonly ReportBlock[],
+  reference: { readonly seconds: number; readonly fraction: number },
+): Uint8Array {
+  const reportBytes = 8 + blocks.length * 24;
+  const descriptionBytes = 4 + Math.ceil((4 + 2 + CNAME.length + 1) / 4) * 4;
+  const packet = new Uint8Array(reportBytes + descriptionBytes + 20);
+  const view = new DataView(packet.buffer);
+  const header = (at: number, count: number, type: number, bytes: number): void => {
+    view.setUint8(at, 0x80 | count);
+    view.setUint8(at + 1, type);
+    view.setUint16(at + 2, bytes / 4 - 1);
+    view.setUint32(at + 4, senderSsrc);
+  };
+  header(0, blocks.length, RECEIVER_REPORT, reportBytes);
+  blocks.forEach((block, index) => {
+    const at = 8 + index * 24;
+    view.setUint32(at, block.ssrc);
+    view.setInt32(at + 4, block.cumulativeLost); // its low 24 bits stay
+    view.setUint8(at + 4, block.fractionLost);
+    view.setUint32(at + 8, block.highestSequence);
+    view.setUint32(at + 12, block.jitter);
+    view.setUint32(at + 16, block.lastReport);
+    view.setUint32(at + 20, block.delaySinceLastReport);
+  });
+  header(reportBytes, 1, SOURCE_DESCRIPTION, descriptionBytes);
+  packet.set([1, CNAME.length, ...Buffer.from(CNAME)], reportBytes + 8);
+  const extendedAt = reportBytes + descriptionBytes;
+  header(extendedAt, 0, EXTENDED_REPORT, 20);
+  packet.set([4, 0, 0, 2], extendedAt + 8);
+  view.setUint32(extendedAt + 12, reference.seconds);
+  view.setUint32(extendedAt + 16, reference.fraction);
+  return packet;
 }
 
 /** Common header of feedback packets (RFC 4585 §6.1) in front of `body`, padded to 32 bits. */

@@ -13,6 +13,8 @@ const DELTA_MS = 0.25;
 const HISTORY_MS = 500;
 /** Keeps one report within a packet of 1200 bytes even when every delta is two bytes. */
 const MAX_STATUSES = 400;
+/** Numbers that one report may have to cover, and arrivals kept while none is taken. */
+const MAX_RANGE = 10_000;
 const MAX_RUN = 0x1fff;
 
 type Status = 0 | 1 | 2;
@@ -28,6 +30,12 @@ export class TransportFeedback {
   #from: number | undefined;
   #highest = 0;
   #reports = 0;
+  #unreported = 0;
+
+  /** Packets that arrived since the last report. */
+  get unreported(): number {
+    return this.#unreported;
+  }
 
   /**
    * Notes a packet's arrival.
@@ -43,12 +51,13 @@ export class TransportFeedback {
     if (this.#from !== undefined && sequence < this.#from - MAX_STATUSES) {
       return;
     }
-    if (sequence - this.#highest > 10_000) {
+    if (sequence - this.#highest > MAX_RANGE || this.#arrivals.size >= MAX_RANGE) {
       // A jump that no loss explains: the sender started over; the old range is of no use to it.
       this.#arrivals.clear();
       this.#from = sequence;
     }
     this.#arrivals.set(sequence, arrivedMs);
+    this.#unreported += 1;
     this.#from = this.#from === undefined ? sequence : Math.min(this.#from, sequence);
     this.#highest = Math.max(this.#highest, sequence);
   }
@@ -56,6 +65,7 @@ export class TransportFeedback {
   /** Reports on everything since the last call; none when nothing arrived since. */
   take(target: FeedbackTarget, nowMs: number): Uint8Array[] {
     const packets: Uint8Array[] = [];
+    this.#unreported = 0;
     while (this.#from !== undefined && this.#from <= this.#highest) {
       const end = Math.min(this.#highest, this.#from + MAX_STATUSES - 1);
       const { packet, next } = this.#report(target, this.#from, end);

@@ -1,12 +1,9 @@
 /** What the main thread and the peer thread say to each other. Data only; buffers are transferred. */
 import type { ErrorCode } from '../../infra/kernel/errors.ts';
 import type { VideoDescription } from '../rtp/parameterSets.ts';
-import type {
-  FeedbackMode,
-  MediaReceiverStats,
-  ReceivedReport,
-  ReceivedUnit,
-} from '../rtp/mediaReceiver.ts';
+import type { MediaReceiverStats, ReceivedReport, ReceivedUnit } from '../rtp/mediaReceiver.ts';
+import type { FeedbackMode } from '../rtp/senderFeedback.ts';
+import type { SrtpStats } from '../srtp/srtpReceiver.ts';
 import type { IceServer } from '../pixelstreaming/iceServers.ts';
 import type { ControlStats } from './controlChannel.ts';
 
@@ -16,8 +13,10 @@ export type PeerConfig = {
   readonly startBitrateBps: number;
   readonly minBitrateBps: number;
   readonly maxBitrateBps: number;
-  readonly reorderMs: number;
+  readonly reorderMinMs: number;
+  readonly reorderMaxMs: number;
   readonly keyframeThrottleMs: number;
+  readonly keyframePeriodMs: number;
   readonly hostAddresses: readonly string[];
   readonly udpPortRange?: readonly [number, number] | undefined;
   readonly receiveBufferBytes: number;
@@ -45,11 +44,12 @@ export type PeerEvent =
   | { readonly kind: 'ended'; readonly code: ErrorCode; readonly reason: string };
 
 /** Counts of one peer, sent each second. */
-export type PeerStats = MediaReceiverStats & {
-  readonly control: ControlStats;
-  /** Units dropped because the main thread did not keep up. */
-  readonly unitsDropped: number;
-};
+export type PeerStats = MediaReceiverStats &
+  SrtpStats & {
+    readonly control: ControlStats;
+    /** Units dropped because the main thread did not keep up. */
+    readonly unitsDropped: number;
+  };
 
 /** To the peer thread. `peer` is a number that the main thread never reuses. */
 export type ToPeerThread =

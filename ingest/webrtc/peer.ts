@@ -1,23 +1,15 @@
 /**
- * One receive-only WebRTC peer on werift, the only file that knows it. werift does ICE, DTLS and
- * SRTP; everything above the authenticated packet is ours (ingest/rtp), because its congestion
- * feedback collapses the sender and its NACK list dies at a sequence wrap. Runs in the peer thread.
+ * One receive-only WebRTC peer on werift, which besides this file only protectedMedia.ts knows.
+ * werift does ICE, DTLS and data channels; everything of RTP is ours (ingest/srtp, ingest/rtp).
+ * Runs in the peer thread.
  */
-import {
-  RTCPeerConnection,
-  RTCRtpCodecParameters,
-  type RTCDataChannel,
-  type RTCDtlsTransport,
-  type RtcpPacket,
-  RtcpSrPacket,
-  type RtpPacket as WeriftPacket,
-} from 'werift';
+import { RTCPeerConnection, RTCRtpCodecParameters, type RTCDataChannel } from 'werift';
 import { errorText, GatewayError } from '../../infra/kernel/errors.ts';
 import type { IceServer } from '../pixelstreaming/iceServers.ts';
 import { MediaReceiver, type MediaReceiverSink } from '../rtp/mediaReceiver.ts';
-import { ntpToUnixMs } from '../rtp/rtcp.ts';
 import { ControlInbox, encodeOutbound, type OutboundMessage } from './controlChannel.ts';
 import { monotonicMs, type PeerConfig, type PeerEvent } from './messages.ts';
+import { type ProtectedMedia, protectMedia } from './protectedMedia.ts';
 import { type PreparedOffer, prepareOffer, renderAnswer } from './sdp.ts';
 
 /** A peer in the peer thread. */
@@ -216,47 +208,48 @@ class WeriftPeer implements Peer {
     if (transport === undefined) {
       throw new GatewayError('bad_sdp', 'the offer has no transport');
     }
+    const media: ProtectedMedia = protectMedia(transport, offer.transportCcId, {
+      rtp: (packet) => receiver.push(packet, monotonicMs()),
+      rtcp: (compound) => receiver.pushRtcp(compound, monotonicMs()),
+    });
     const receiver = new MediaReceiver(
       {
         formats: offer.formats,
         localSsrc: this.#connection.getReceivers()[0]?.rtcpSsrc ?? 1,
         feedback: offer.feedback,
         maxBitrateBps: this.#config.maxBitrateBps,
-        reorderMs: this.#config.reorderMs,
+        reorderMinMs: this.#config.reorderMinMs,
+        reorderMaxMs: this.#config.reorderMaxMs,
         keyframeThrottleMs: this.#config.keyframeThrottleMs,
+        keyframePeriodMs: this.#config.keyframePeriodMs,
       },
-      this.#sink(transport),
+      this.#sink(media),
     );
     this.#receiver = receiver;
-    transport.onRtp.subscribe((packet) => {
-      receiver.push(toRtpPacket(packet, offer.transportCcId), monotonicMs());
-    });
-    transport.onRtcp.subscribe((packet) => {
-      pushReport(receiver, packet);
-    });
     this.#timers = [
       setInterval(() => receiver.tick(monotonicMs()), TICK_MS),
       setInterval(() => {
         this.#say({
           kind: 'stats',
           // The thread that forwards this knows what it had to drop.
-          stats: { ...receiver.stats, control: this.#inbox.stats, unitsDropped: 0 },
+          stats: {
+            ...receiver.stats,
+            ...media.stats(),
+            control: this.#inbox.stats,
+            unitsDropped: 0,
+          },
         });
       }, STATS_MS),
     ];
   }
 
-  #sink(transport: RTCDtlsTransport): MediaReceiverSink {
+  #sink(media: ProtectedMedia): MediaReceiverSink {
     return {
       restarted: () => this.#say({ kind: 'restarted' }),
       parameters: (parameters) => this.#say({ kind: 'parameters', parameters }),
       unit: (unit) => this.#say({ kind: 'unit', unit }),
       report: (report) => this.#say({ kind: 'report', report }),
-      rtcp: (bytes) => {
-        const packet = { serialize: () => Buffer.from(bytes.buffer) } as unknown as RtcpPacket;
-        // Feedback that does not get out is like feedback lost on the way.
-        transport.sendRtcp([packet]).catch(() => undefined);
-      },
+      rtcp: (packet) => media.sendRtcp(packet),
       keyframeOverdue: () => this.#tell('IFrameRequest'),
     };
   }
@@ -301,28 +294,4 @@ function codec(mimeType: string, clockRate: number, channels?: number): RTCRtpCo
 
 function asBadSdp(cause: unknown): never {
   throw new GatewayError('bad_sdp', `the offer cannot be used: ${errorText(cause)}`, { cause });
-}
-
-function toRtpPacket(
-  { header, payload }: WeriftPacket,
-  transportCcId: number | undefined,
-): Parameters<MediaReceiver['push']>[0] {
-  const extension = header.extensions.find(({ id }) => id === transportCcId)?.payload;
-  const { ssrc, payloadType, sequenceNumber, timestamp, marker } = header;
-  const packet = { ssrc, payloadType, sequenceNumber, timestamp, marker, payload };
-  return extension?.length === 2
-    ? { ...packet, transportSequenceNumber: extension.readUInt16BE(0) }
-    : packet;
-}
-
-function pushReport(receiver: MediaReceiver, packet: RtcpPacket): void {
-  if (!(packet instanceof RtcpSrPacket)) {
-    return;
-  }
-  const { ntpTimestamp, rtpTimestamp } = packet.senderInfo;
-  const seconds = Number(ntpTimestamp >> 32n);
-  const fraction = Number(ntpTimestamp & 0xffffffffn);
-  if (seconds > 0) {
-    receiver.pushReport(packet.ssrc, rtpTimestamp, ntpToUnixMs(seconds, fraction), monotonicMs());
-  }
 }

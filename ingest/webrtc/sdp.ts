@@ -4,7 +4,8 @@
  * nothing else, and the answer's media lines are written here, so that both cannot disagree.
  */
 import { GatewayError } from '../../infra/kernel/errors.ts';
-import type { FeedbackMode, PayloadFormat } from '../rtp/mediaReceiver.ts';
+import type { PayloadFormat } from '../rtp/mediaReceiver.ts';
+import type { FeedbackMode } from '../rtp/senderFeedback.ts';
 
 /** An offer that the ingest can answer. */
 export type PreparedOffer = {
