@@ -42,5 +42,8 @@ export default tseslint.config(
     files: ['**/*.test.ts', 'test/**/*.ts'],
     rules: { 'max-lines': 'off', '@typescript-eslint/no-non-null-assertion': 'off' },
   },
-  { files: ['test/bench/**/*.ts', 'infra/gateway/cli/**/*.ts'], rules: { 'no-console': 'off' } },
+  {
+    files: ['test/{bench,chaos}/**/*.ts', 'infra/gateway/cli/**/*.ts'],
+    rules: { 'no-console': 'off' },
+  },
 );
