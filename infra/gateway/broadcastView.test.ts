@@ -11,6 +11,7 @@ const DEMO: Broadcast = {
   source: { kind: 'pixel-streaming', streamerId: 'demo' },
   ladder: DEFAULT_LADDER,
   grid: gridSchema.parse({}),
+  redundancy: 1,
   createdMs: NOW - 60_000,
 };
 const EXTERNAL: Broadcast = { ...DEMO, id: 'ext', source: { kind: 'publish' } };
@@ -18,7 +19,12 @@ const ENDED: Broadcast = { ...DEMO, endedMs: NOW - 1000 };
 const TRACKS = [{ name: 'v720', kind: 'video', codec: 'avc1.64001f', bitrateBps: 1 }] as const;
 const CONNECTED: StreamerState = { isConnected: true, presenter: null };
 const GONE: StreamerState = { isConnected: false, presenter: null };
-const NOTHING: RoleStatuses = { ingest: undefined, transcode: undefined, origin: undefined };
+const NOTHING: RoleStatuses = {
+  ingest: undefined,
+  transcode: undefined,
+  slots: 0,
+  origin: undefined,
+};
 const INGEST: RoleStatuses['ingest'] = {
   state: 'live',
   framesIn: 1,
@@ -44,7 +50,12 @@ describe('the state of a broadcast', () => {
     // Published, but no playlist yet: the first segment grows.
     [
       'starting',
-      { ingest: INGEST, transcode: TRANSCODE, origin: { newestMs: NOW - 100, tracks: [] } },
+      {
+        ingest: INGEST,
+        transcode: TRANSCODE,
+        slots: 1,
+        origin: { newestMs: NOW - 100, tracks: [] },
+      },
       CONNECTED,
     ],
     [
@@ -52,6 +63,7 @@ describe('the state of a broadcast', () => {
       {
         ingest: INGEST,
         transcode: TRANSCODE,
+        slots: 1,
         origin: { lastMsn: 5, newestMs: NOW - 100, tracks: [] },
       },
       CONNECTED,

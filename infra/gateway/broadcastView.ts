@@ -20,6 +20,7 @@ export type BroadcastView = {
   readonly tracks: readonly unknown[];
   readonly encoder: string | null;
   readonly encoderReason: string | null;
+  readonly redundancy: Broadcast['redundancy'];
   readonly urls: {
     readonly hls: string;
     readonly dash: string;
@@ -49,7 +50,7 @@ const STALE_MS = 3000;
 
 /** The state that follows from what is desired and what the roles said last, and why where that helps. */
 export function stateOf(
-  { source, endedMs }: Pick<Broadcast, 'source' | 'endedMs'>,
+  { source, endedMs, redundancy }: Pick<Broadcast, 'source' | 'endedMs' | 'redundancy'>,
   statuses: RoleStatuses,
   streamer: StreamerState,
   nowMs: UnixMs,
@@ -63,10 +64,21 @@ export function stateOf(
   // Before the first whole segment of every track there is no playlist to give.
   if (origin?.lastMsn !== undefined && origin.isEnded !== true) {
     return origin.newestMs !== undefined && nowMs - origin.newestMs < STALE_MS
-      ? { state: 'live' }
+      ? { state: 'live', ...degradation(redundancy, isPublished, statuses) }
       : { state: 'interrupted', reason: interruption(isPublished, streamer) };
   }
   return isPublished ? stateBeforePublish(origin) : stateBeforeMedia(statuses, streamer);
+}
+
+/** Why a broadcast that plays could be lost with one worker although it is to have two. */
+function degradation(
+  redundancy: Broadcast['redundancy'],
+  isPublished: boolean,
+  { slots }: RoleStatuses,
+): { readonly reason?: string } {
+  return isPublished || slots >= redundancy
+    ? {}
+    : { reason: `degraded: ${slots} of ${redundancy} encoders run; it needs another free worker` };
 }
 
 function stateBeforePublish(origin: OriginStatus | undefined): State {
@@ -115,6 +127,7 @@ export function broadcastView(
     tracks: origin?.tracks ?? [],
     encoder: transcode?.encoder ?? null,
     encoderReason: transcode?.encoderReason ?? null,
+    redundancy: broadcast.redundancy,
     urls: {
       hls: `/live/${broadcast.id}/main.m3u8`,
       dash: `/live/${broadcast.id}/manifest.mpd`,

@@ -7,7 +7,7 @@ import { admissionConfigSchema, fullSignallingConfigSchema } from '../../signall
 import { httpLimitsSchema } from './http/limits.ts';
 import { gridSchema } from '../kernel/grid.ts';
 import { Secret } from '../kernel/secret.ts';
-import { DEFAULT_LADDER, ladderSchema } from '../kernel/wire.ts';
+import { DEFAULT_LADDER, ladderSchema, redundancySchema } from '../kernel/wire.ts';
 
 const listenSchema = z
   .string()
@@ -170,6 +170,7 @@ const wholeSchema = z.strictObject({
       grid: gridSchema
         .prefault({})
         .describe('Segment, part and chunk durations and frame rate of new broadcasts.'),
+      redundancy: redundancySchema.default(1),
     })
     .prefault({}),
   signalling: fullSignallingConfigSchema.prefault({}),

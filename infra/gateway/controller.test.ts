@@ -5,7 +5,7 @@ import { memoryDirectory } from './memoryDirectory.ts';
 import { gridSchema } from '../kernel/grid.ts';
 import type { JobQueue } from '../kernel/jobs.ts';
 import { silentLogger } from '../kernel/logger.ts';
-import { type Broadcast, DEFAULT_LADDER } from '../kernel/wire.ts';
+import { type Broadcast, DEFAULT_LADDER, type Epoch } from '../kernel/wire.ts';
 
 /** A queue that remembers what was wished for and tells when. */
 function fakeQueue() {
@@ -34,6 +34,10 @@ function setUp(options: { autoBroadcast?: boolean; maxBroadcasts?: number } = {}
   const warnings: string[] = [];
   const { directory, saved } = memoryDirectory();
   const feeds = new Set<string>();
+  const workers = [{ instance: 'a', host: 'one' }];
+  const lost = new Map<string, Epoch>();
+  const superseded = new Map<string, Epoch>();
+  const marks = new Set<string>();
   const ingest = fakeQueue();
   const transcode = fakeQueue();
   const maxBroadcasts = options.maxBroadcasts ?? 2;
@@ -43,6 +47,7 @@ function setUp(options: { autoBroadcast?: boolean; maxBroadcasts?: number } = {}
     maxBroadcasts,
     ladder: DEFAULT_LADDER,
     grid: gridSchema.parse({}),
+    redundancy: 1,
   });
   const controller = startController(
     {
@@ -52,6 +57,11 @@ function setUp(options: { autoBroadcast?: boolean; maxBroadcasts?: number } = {}
       desired,
       directory: {
         ...directory,
+        workers: () => Promise.resolve(workers),
+        lostPublishers: () => Promise.resolve(lost),
+        superseded: () => Promise.resolve(superseded),
+        supersede: (key, epoch) => Promise.resolve(void superseded.set(key, epoch)),
+        keepMark: () => Promise.resolve(!marks.has('kept') && Boolean(marks.add('kept'))),
         feedOf: (id) =>
           Promise.resolve(
             feeds.has(id) ? { url: 'http://x', epoch: { timestamp: 1, attempt: 1 } } : undefined,
@@ -60,7 +70,10 @@ function setUp(options: { autoBroadcast?: boolean; maxBroadcasts?: number } = {}
     },
     { autoBroadcast: options.autoBroadcast ?? true, maxBroadcasts },
   );
-  return { controller, desired, warnings, saved, feeds, ingest, transcode };
+  return {
+    ...{ controller, desired, warnings, saved, feeds, ingest, transcode },
+    ...{ directory, workers, lost, marks },
+  };
 }
 
 /** Who a broadcast of Pixel Streaming takes its picture from. */
@@ -121,7 +134,7 @@ describe('the controller', () => {
     expect(saved.get('one')?.endedMs).toBeDefined();
     expect(ingest.ids).toEqual(new Set(['two']));
     expect(ingest.removed).toEqual(['one']);
-    expect(transcode.removed).toEqual(['one.main.0']);
+    expect(new Set(transcode.removed)).toEqual(new Set(['one.main.0', 'one.main.1']));
     expect(warnings).toEqual([expect.stringMatching(/was stopped.*broadcast start one/)]);
     await desired.start('one');
     controller.streamerIdentified('one');
@@ -138,5 +151,44 @@ describe('the controller', () => {
     await controller.close('done');
     expect(ingest.ids).toEqual(new Set(['one']));
     expect(transcode.ids.size).toBe(0);
+  });
+
+  it('wishes for a slot again under another id once an origin has lost its publisher', async () => {
+    const { controller, feeds, lost, transcode } = setUp();
+    controller.streamerIdentified('one');
+    feeds.add('one');
+    await transcode.wished('one.main.0');
+    lost.set('one.main.0', { timestamp: 1000, attempt: 2 });
+    await transcode.wished('one.main.0.1000-2');
+    lost.set('one.main.0', { timestamp: 2000, attempt: 1 });
+    await transcode.wished('one.main.0.2000-1');
+    await controller.close('done');
+  });
+
+  it('encodes twice where that is desired and a second worker lives', async () => {
+    const { controller, desired, feeds, transcode, workers } = setUp();
+    await desired.create({ id: 'one', redundancy: 2 });
+    feeds.add('one');
+    await transcode.wished('one.main.0');
+    expect(transcode.ids.has('one.main.1')).toBe(false);
+    workers.push({ instance: 'b', host: 'two' });
+    await transcode.wished('one.main.1');
+    await controller.close('done');
+  });
+
+  it('gives a Redis that lost its data what was desired, and not what was deleted', async () => {
+    const { controller, desired, directory, ingest, marks, saved } = setUp();
+    await desired.create({ id: 'kept' });
+    await desired.create({ id: 'deleted' });
+    await ingest.wished('deleted');
+    await desired.remove('deleted');
+    ingest.ids.clear();
+    await ingest.wished('kept');
+    marks.clear();
+    await directory.removeBroadcast('kept');
+    ingest.ids.clear();
+    await ingest.wished('kept');
+    await controller.close('done');
+    expect([...saved.keys()]).toEqual(['kept']);
   });
 });

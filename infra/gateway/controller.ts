@@ -4,23 +4,30 @@
  */
 import { type DesiredBroadcasts, isEnded } from './desired.ts';
 import type { RedisDirectory } from './directory.ts';
+import { type Action, endOf, newLosses, reconcilePlan } from './reconcile.ts';
 import { errorText } from '../kernel/errors.ts';
 import type { JobQueue } from '../kernel/jobs.ts';
 import { type Closeable, pause } from '../kernel/lifecycle.ts';
 import type { Logger } from '../kernel/logger.ts';
-import {
-  type Broadcast,
-  broadcastIdOf,
-  type IngestJob,
-  type TranscodeJob,
-} from '../kernel/wire.ts';
+import { type Broadcast, broadcastIdOf, type Epoch } from '../kernel/wire.ts';
 
 const RECONCILE_INTERVAL_MS = 500;
 
 /** What the controller works on. */
 export type ControllerDeps = {
   readonly logger: Logger;
-  readonly directory: Pick<RedisDirectory, 'broadcast' | 'broadcasts' | 'feedOf'>;
+  readonly directory: Pick<
+    RedisDirectory,
+    | 'addBroadcast'
+    | 'broadcast'
+    | 'broadcasts'
+    | 'feedOf'
+    | 'keepMark'
+    | 'lostPublishers'
+    | 'supersede'
+    | 'superseded'
+    | 'workers'
+  >;
   readonly desired: Pick<DesiredBroadcasts, 'create'>;
   readonly ingestQueue: JobQueue;
   readonly transcodeQueue: JobQueue;
@@ -38,16 +45,12 @@ export type Controller = Closeable & {
   streamerIdentified(streamerId: string): void;
 };
 
-/** Id of the transcode job of a broadcast's whole ladder. */
-export function transcodeJobId(broadcastId: string): string {
-  return `${broadcastId}.main.0`;
-}
-
 /** Starts reconciling every 500 ms, and at once when a streamer identifies itself. */
 export function startController(deps: ControllerDeps, options: ControllerOptions): Controller {
   const stopped = new AbortController();
   let wake = new AbortController();
   let withdrawn: ReadonlySet<string> = new Set();
+  let known: readonly Broadcast[] = [];
   const identified = new Set<string>();
 
   const adopt = async (streamerId: string): Promise<void> => {
@@ -72,14 +75,42 @@ export function startController(deps: ControllerDeps, options: ControllerOptions
     }
   };
 
-  /** What runs is ended by its own watch; what waits is taken back here, once for each end. */
-  const withdraw = async (ended: readonly Broadcast[]): Promise<void> => {
-    const endOf = ({ id, endedMs }: Broadcast): string => `${id}@${endedMs ?? 0}`;
-    for (const broadcast of ended.filter((one) => !withdrawn.has(endOf(one)))) {
-      await deps.ingestQueue.remove(broadcast.id);
-      await deps.transcodeQueue.remove(transcodeJobId(broadcast.id));
+  /** A Redis that came back without its data is given back what was desired. */
+  const desiredNow = async (): Promise<readonly Broadcast[]> => {
+    let found = await deps.directory.broadcasts();
+    if ((await deps.directory.keepMark()) && known.length > 0) {
+      for (const broadcast of known) {
+        await deps.directory.addBroadcast(broadcast);
+      }
+      deps.logger.warn({ broadcasts: known.length }, 'Redis had lost its data: desired again');
+      found = await deps.directory.broadcasts();
     }
-    withdrawn = new Set(ended.map(endOf));
+    known = found;
+    return found;
+  };
+
+  const carryOut = async (action: Action): Promise<void> => {
+    switch (action.kind) {
+      case 'ingest':
+        return deps.ingestQueue.ensure(action.id, action.payload);
+      case 'transcode':
+        return deps.transcodeQueue.ensure(action.id, action.payload);
+      case 'withdraw-ingest':
+        return deps.ingestQueue.remove(action.id);
+      case 'withdraw-transcode':
+        return deps.transcodeQueue.remove(action.id);
+    }
+  };
+
+  /** What origins have lost is wished for again at once, under another id. */
+  const supersede = async (): Promise<ReadonlyMap<string, Epoch>> => {
+    const before = await deps.directory.superseded();
+    const losses = newLosses(await deps.directory.lostPublishers(), before);
+    for (const [key, epoch] of losses) {
+      await deps.directory.supersede(key, epoch);
+      deps.logger.warn({ slot: key }, 'origins have lost its publisher: encoded again elsewhere');
+    }
+    return losses.length === 0 ? before : new Map([...before, ...losses]);
   };
 
   const reconcile = async (): Promise<void> => {
@@ -87,19 +118,18 @@ export function startController(deps: ControllerDeps, options: ControllerOptions
       await adopt(streamerId);
       identified.delete(streamerId);
     }
-    // Nothing runs here for a broadcast that somebody else publishes.
-    const ours = (await deps.directory.broadcasts()).filter(
-      ({ source }) => source.kind === 'pixel-streaming',
-    );
-    await withdraw(ours.filter(isEnded));
-    for (const broadcast of ours.filter((one) => !isEnded(one))) {
-      await deps.ingestQueue.ensure(broadcast.id, { broadcast } satisfies IngestJob);
-      // A worker's seat is only asked for while there is something to encode.
-      if ((await deps.directory.feedOf(broadcast.id)) !== undefined) {
-        const job: TranscodeJob = { broadcast, group: 'main', slot: 0 };
-        await deps.transcodeQueue.ensure(transcodeJobId(broadcast.id), job);
-      }
+    const broadcasts = await desiredNow();
+    const running = broadcasts.filter((broadcast) => !isEnded(broadcast));
+    const feeds = await Promise.all(running.map(({ id }) => deps.directory.feedOf(id)));
+    const plan = reconcilePlan({
+      ...{ broadcasts, withdrawn, superseded: await supersede() },
+      feeds: new Set(running.flatMap(({ id }, index) => (feeds[index] === undefined ? [] : [id]))),
+      workers: (await deps.directory.workers()).length,
+    });
+    for (const action of plan) {
+      await carryOut(action);
     }
+    withdrawn = new Set(broadcasts.filter(isEnded).map(endOf));
   };
 
   const loop = (async () => {

@@ -14,6 +14,7 @@ function setUp(maxBroadcasts = 2) {
     maxBroadcasts,
     ladder: DEFAULT_LADDER,
     grid: gridSchema.parse({}),
+    redundancy: 1,
   });
   return { desired, saved };
 }
@@ -27,6 +28,7 @@ describe('desired broadcasts', () => {
       source: { kind: 'pixel-streaming', streamerId: 'demo' },
       ladder: DEFAULT_LADDER,
       grid: gridSchema.parse({}),
+      redundancy: 1,
       createdMs: NOW,
     });
   });

@@ -21,6 +21,7 @@ export type Wish = {
   readonly source?: Broadcast['source'] | undefined;
   readonly ladder?: Ladder | undefined;
   readonly grid?: Grid | undefined;
+  readonly redundancy?: Broadcast['redundancy'] | undefined;
 };
 
 /** What a broadcast is to be instead; the rest stays. */
@@ -29,7 +30,10 @@ export type Amendment = Omit<Wish, 'id'>;
 /** The changes. Each is read, then write: of two at the same instant the later one holds. */
 export type DesiredBroadcasts = {
   create(wish: Wish): Promise<Change>;
-  /** Changes one that nobody watches, which the caller has made sure of: what runs, runs anew. */
+  /**
+   * Changes one. Another source, ladder or grid makes what runs run anew: the caller has made sure
+   * that nobody watches. Redundancy changes under its viewers.
+   */
   patch(id: string, amendment: Amendment): Promise<Change>;
   /** Asks for the end; one that has ended stays so. */
   stop(id: string): Promise<Change>;
@@ -49,6 +53,7 @@ export type DesiredDeps = {
   readonly maxBroadcasts: number;
   readonly ladder: Ladder;
   readonly grid: Grid;
+  readonly redundancy: Broadcast['redundancy'];
 };
 
 /** Those that ended are kept until they are deleted, up to this many in all. */
@@ -101,6 +106,7 @@ export function desiredBroadcasts(deps: DesiredDeps): DesiredBroadcasts {
         source: wish.source ?? { kind: 'pixel-streaming', streamerId: wish.id },
         ladder: wish.ladder ?? deps.ladder,
         grid: wish.grid ?? deps.grid,
+        redundancy: wish.redundancy ?? deps.redundancy,
         createdMs: now(),
       };
       const refused = await refusal(wish.id);
@@ -120,14 +126,17 @@ export function desiredBroadcasts(deps: DesiredDeps): DesiredBroadcasts {
       await directory.saveBroadcast(broadcast);
       return { kind: 'done', broadcast };
     },
-    patch: (id, { source, ladder, grid }) =>
+    patch: (id, { source, ladder, grid, redundancy }) =>
       change(id, (known) => ({
         ...known,
         ...(source === undefined ? {} : { source }),
         ...(ladder === undefined ? {} : { ladder }),
         ...(grid === undefined ? {} : { grid }),
+        ...(redundancy === undefined ? {} : { redundancy }),
         // Jobs carry what they were made for: those of another run are over.
-        ...(isEnded(known) ? {} : { startedMs: Math.max(now(), runOf(known) + 1) }),
+        ...(isEnded(known) || (source ?? ladder ?? grid) === undefined
+          ? {}
+          : { startedMs: Math.max(now(), runOf(known) + 1) }),
       })),
     // The instants of one broadcast only grow, whatever the clock says: their order is its state.
     stop: (id) =>

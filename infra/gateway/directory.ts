@@ -8,16 +8,21 @@ import {
   type Broadcast,
   broadcastSchema,
   compareEpochs,
+  type Epoch,
   formatEpoch,
   ingestStatusSchema,
   originStatusSchema,
   parseEpoch,
+  slotKey,
   transcodeStatusSchema,
   type IngestStatus,
   type OriginStatus,
   type TranscodeStatus,
 } from '../kernel/wire.ts';
-import type { z } from 'zod';
+import { z } from 'zod';
+import type { Seat } from './seating.ts';
+
+const seatSchema = z.strictObject({ instance: z.string(), host: z.string() });
 
 /** How long a lease lasts without renewal (ms). */
 export const LEASE_MS = 5000;
@@ -26,6 +31,11 @@ const BROADCASTS = 'grandstand:broadcasts';
 const LEASES = 'grandstand:lease';
 const FEEDS = 'grandstand:feed';
 const STATUS = 'grandstand:status';
+const HOSTS = 'grandstand:host';
+const SLOTS = 'grandstand:slot';
+const LOST = 'grandstand:lost';
+const SUPERSEDED = 'grandstand:superseded';
+const MARK = 'grandstand:mark';
 
 /** Roles that others must find: by base URL, a worker by the class of its encoder. */
 export type LeasedRole = 'origin' | 'signalling' | 'worker';
@@ -33,7 +43,10 @@ export type LeasedRole = 'origin' | 'signalling' | 'worker';
 /** What the roles said last of a broadcast; undefined where a lease has expired. */
 export type RoleStatuses = {
   readonly ingest: IngestStatus | undefined;
+  /** Of slot 0, or of the other where that one says nothing. */
   readonly transcode: TranscodeStatus | undefined;
+  /** Slots that say something. */
+  readonly slots: number;
   readonly origin: OriginStatus | undefined;
 };
 
@@ -41,6 +54,20 @@ export type RoleStatuses = {
 export type RedisDirectory = Directory &
   StatusBoard & {
     leaseRole(role: LeasedRole, instance: string, value: string): Promise<void>;
+    /** Says which machine a process is on. */
+    leaseHost(seat: Seat): Promise<void>;
+    /** Workers that live. */
+    workers(): Promise<readonly Seat[]>;
+    /** Says who runs a slot (`slotKey`). */
+    leaseSlot(key: string, seat: Seat): Promise<void>;
+    slotOf(key: string): Promise<Seat | undefined>;
+    /** Slots whose publisher an origin has lost of late, with its epoch. */
+    lostPublishers(): Promise<ReadonlyMap<string, Epoch>>;
+    /** Behind this epoch the slot's job has another id. */
+    supersede(key: string, epoch: Epoch): Promise<void>;
+    superseded(): Promise<ReadonlyMap<string, Epoch>>;
+    /** Leaves a mark in Redis; true where there was none: it is new, or has lost its data. */
+    keepMark(): Promise<boolean>;
     /** Classes of encoders of the workers that live. */
     encoders(): Promise<readonly string[]>;
     broadcasts(): Promise<readonly Broadcast[]>;
@@ -86,6 +113,40 @@ export function redisDirectory(store: KeyValueStore): RedisDirectory {
       store.hashSet(BROADCASTS, broadcast.id, JSON.stringify(broadcast)),
     leaseRole: (role, instance, value) => lease(`${LEASES}:${role}:${instance}`, value),
     encoders: () => leased('worker'),
+    leaseHost: ({ instance, host }) => lease(`${HOSTS}:${instance}`, host),
+    async workers() {
+      const prefix = `${LEASES}:worker:`;
+      const [leases, hosts] = await Promise.all([store.list(prefix), store.list(`${HOSTS}:`)]);
+      return [...leases.keys()].map((key) => {
+        const instance = key.slice(prefix.length);
+        const text = hosts.get(`${HOSTS}:${instance}`) ?? '""';
+        return { instance, host: parsed(text, (value) => String(value))[0] ?? '' };
+      });
+    },
+    leaseSlot: (key, seat) => lease(`${SLOTS}:${key}`, seat),
+    async slotOf(key) {
+      const text = await store.get(`${SLOTS}:${key}`);
+      return text === undefined
+        ? undefined
+        : parsed(text, (value) => seatSchema.safeParse(value).data)[0];
+    },
+    async lostPublishers() {
+      const found = await store.list(`${LOST}:`);
+      return new Map(
+        [...found].flatMap(([key, text]) =>
+          parsed(text, epochOf).map((epoch) => [key.slice(LOST.length + 1), epoch] as const),
+        ),
+      );
+    },
+    supersede: (key, epoch) => store.hashSet(SUPERSEDED, key, JSON.stringify(formatEpoch(epoch))),
+    async superseded() {
+      return new Map(
+        [...(await store.hashAll(SUPERSEDED))].flatMap(([key, text]) =>
+          parsed(text, epochOf).map((epoch) => [key, epoch] as const),
+        ),
+      );
+    },
+    keepMark: () => store.hashSetNew(MARK, 'kept', '1'),
     announceFeed: (id, location) =>
       lease(`${FEEDS}:${id}:${formatEpoch(location.epoch)}`, {
         url: location.url,
@@ -93,15 +154,21 @@ export function redisDirectory(store: KeyValueStore): RedisDirectory {
       }),
     withdrawFeed: (id, epoch) => store.remove(`${FEEDS}:${id}:${formatEpoch(epoch)}`),
     reportIngest: (id, status) => lease(`${STATUS}:ingest:${id}`, status),
-    reportTranscode: (id, status) => lease(`${STATUS}:transcode:${id}`, status),
+    reportTranscode: (id, slot, status) => lease(`${STATUS}:transcode:${id}:${slot}`, status),
+    reportLostPublisher: (id, slot, epoch) =>
+      lease(`${LOST}:${slotKey(id, slot)}`, formatEpoch(epoch)),
     reportOrigin: (id, status) => lease(`${STATUS}:origin:${id}`, status),
     async statusesOf(id) {
-      const [ingest, transcode, origin] = await Promise.all(
-        ['ingest', 'transcode', 'origin'].map((role) => store.get(`${STATUS}:${role}:${id}`)),
+      const [ingest, origin, ...slots] = await Promise.all(
+        [`ingest:${id}`, `origin:${id}`, `transcode:${id}:0`, `transcode:${id}:1`].map((key) =>
+          store.get(`${STATUS}:${key}`),
+        ),
       );
+      const transcodes = slots.flatMap((text) => statusOf(text, transcodeStatusSchema) ?? []);
       return {
         ingest: statusOf(ingest, ingestStatusSchema),
-        transcode: statusOf(transcode, transcodeStatusSchema),
+        transcode: transcodes[0],
+        slots: transcodes.length,
         origin: statusOf(origin, originStatusSchema),
       };
     },
@@ -115,6 +182,10 @@ function parsed<T>(text: string, read: (value: unknown) => T | undefined): T[] {
   } catch {
     return [];
   }
+}
+
+function epochOf(value: unknown): Epoch | undefined {
+  return typeof value === 'string' ? parseEpoch(value) : undefined;
 }
 
 function broadcastOf(value: unknown): Broadcast | undefined {

@@ -3,7 +3,9 @@
  * them. Builds in order, closes in reverse; ffmpeg, Redis and the demo are children that never
  * outlive it.
  */
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type EncoderChoice } from '../../packager/worker/index.ts';
 import { systemBroadcastClock } from '../kernel/broadcastClock.ts';
@@ -89,6 +91,7 @@ async function build(
   ).replace(/\/+$/, '');
   const house: House = {
     ...{ config, area, metrics, clock, store, internalToken, internalUrl, stack },
+    seat: { instance: `${process.pid}-${randomBytes(4).toString('hex')}`, host: hostname() },
     location: redis.location,
     directory: redisDirectory(store),
     dataDirectory: data.path,
@@ -118,7 +121,9 @@ async function build(
   }
   const urls = await openListeners(house, parts, guard);
   const leases = parts.flatMap((part) => part.leases ?? []);
-  stack.push(startLeases(house.directory, leases, clockWatch(house, logger), area('lease')));
+  stack.push(
+    startLeases(house.directory, house.seat, leases, clockWatch(house, logger), area('lease')),
+  );
   parts.forEach((part) => part.work?.());
   return {
     ...urls,

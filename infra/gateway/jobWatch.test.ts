@@ -8,6 +8,7 @@ const MINE: Broadcast = {
   source: { kind: 'pixel-streaming', streamerId: 'demo' },
   ladder: DEFAULT_LADDER,
   grid: gridSchema.parse({}),
+  redundancy: 1,
   createdMs: 1000,
 };
 

@@ -14,11 +14,12 @@ export type Want = 'wanted' | 'idle' | 'over';
  * What a job made for `mine` is to `now`, the broadcast as it is desired now. A broadcast that is
  * nowhere to be found may be a Redis that lost its data; one that ended, or runs anew, is not.
  */
-export function wantOf(mine: Broadcast, now: Broadcast | undefined): Want {
+export function wantOf(mine: Broadcast, now: Broadcast | undefined, slot = 0): Want {
   if (now === undefined) {
     return 'idle';
   }
-  return now.endedMs === undefined && runOf(now) === runOf(mine) ? 'wanted' : 'over';
+  const isDesired = now.endedMs === undefined && slot < now.redundancy;
+  return isDesired && runOf(now) === runOf(mine) ? 'wanted' : 'over';
 }
 
 /**

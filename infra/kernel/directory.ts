@@ -24,7 +24,9 @@ export interface StatusBoard {
   announceFeed(broadcastId: string, location: FeedLocation): Promise<void>;
   withdrawFeed(broadcastId: string, epoch: Epoch): Promise<void>;
   reportIngest(broadcastId: string, status: IngestStatus): Promise<void>;
-  reportTranscode(broadcastId: string, status: TranscodeStatus): Promise<void>;
+  reportTranscode(broadcastId: string, slot: number, status: TranscodeStatus): Promise<void>;
+  /** An origin has lost the connections of a slot, and nobody came back. */
+  reportLostPublisher(broadcastId: string, slot: number, epoch: Epoch): Promise<void>;
   reportOrigin(broadcastId: string, status: OriginStatus): Promise<void>;
 }
 

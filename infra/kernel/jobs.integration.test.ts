@@ -1,8 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type JobContext, openJobQueue, startJobRunner } from './jobs.ts';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import {
+  type JobContext,
+  type JobRunnerOptions,
+  type Offer,
+  openJobQueue,
+  startJobRunner,
+} from './jobs.ts';
 import { silentLogger } from './logger.ts';
 import { connectStore, startPrivateRedis } from './redis.ts';
 import { compareEpochs } from './wire.ts';
@@ -21,15 +27,17 @@ afterAll(async () => {
 });
 
 /** A runner whose jobs last until they are aborted; `next` gives them as they start. */
-function holdingRunner(name: string) {
+function holdingRunner(name: string, options: Partial<JobRunnerOptions> = {}) {
   const started: JobContext[] = [];
+  const ends: (() => void)[] = [];
   let wake: (() => void) | undefined;
   const runner = startJobRunner(
-    { location: redis.location, name, concurrency: 1 },
+    { location: redis.location, name, concurrency: 1, ...options },
     (job) => {
       started.push(job);
       wake?.();
       return new Promise<void>((resolve) => {
+        ends.push(resolve);
         job.signal.addEventListener('abort', () => resolve(), { once: true });
       });
     },
@@ -46,7 +54,13 @@ function holdingRunner(name: string) {
       });
     }
   };
-  return { runner, next, started };
+  /** What was begun ends by itself. */
+  const end = (): void => {
+    ends.splice(0).forEach((resolve) => {
+      resolve();
+    });
+  };
+  return { runner, next, started, end };
 }
 
 describe('a job', () => {
@@ -119,6 +133,71 @@ describe('a job', () => {
     await runner.close('done');
     await queue.close('done');
   });
+});
+
+/** A runner whose runs outlive their job until the test ends them. */
+function lingeringRunner(name: string, options: Partial<JobRunnerOptions> = {}) {
+  return holdingRunner(name, { ...options, hasSuccessor: () => Promise.resolve(true) });
+}
+
+describe('a run that outlives its job', () => {
+  it('goes on after the hand-over until its successor ends it', async () => {
+    const queue = openJobQueue(redis.location, 'overlap', silentLogger);
+    await queue.ensure('demo.main.0', {});
+    const first = lingeringRunner('overlap');
+    const old = await first.next();
+    const closed = first.runner.close('shutdown');
+    const second = holdingRunner('overlap');
+    const young = await second.next();
+    expect(compareEpochs(young.epoch, old.epoch)).toBeGreaterThan(0);
+    expect(old.signal.aborted).toBe(false);
+    // What the origin's 409 does.
+    first.end();
+    await closed;
+    await second.runner.close('done');
+    await queue.close('done');
+  });
+
+  it('gets the job that a Redis without its data is given again', async () => {
+    const queue = openJobQueue(redis.location, 'lost', silentLogger);
+    const { runner, next, started, end } = lingeringRunner('lost');
+    await queue.ensure('demo.main.0', { n: 1 });
+    const job = await next();
+    const store = await connectStore(redis.location, silentLogger);
+    for (const key of ['demo.main.0', 'demo.main.0:lock', 'active']) {
+      await store.remove(`bull:lost:${key}`);
+    }
+    const isLocked = async (): Promise<boolean> =>
+      (await store.get('bull:lost:demo.main.0:lock')) !== undefined;
+    await vi.waitUntil(
+      async () => {
+        await queue.ensure('demo.main.0', { n: 1 });
+        return isLocked();
+      },
+      { timeout: 12_000, interval: 200 },
+    );
+    expect(job.signal.aborted).toBe(false);
+    expect(started).toEqual([]);
+    end();
+    await runner.close('done');
+    await store.close('done');
+    await queue.close('done');
+  }, 20_000);
+
+  it('is left to another runner where this one says so, and dropped where nobody needs it', async () => {
+    const queue = openJobQueue(redis.location, 'offers', silentLogger);
+    const offers: Offer[] = ['leave', 'drop'];
+    const picky = lingeringRunner('offers', {
+      consider: () => Promise.resolve(offers.shift() ?? 'run'),
+    });
+    await queue.ensure('one', {});
+    await vi.waitUntil(() => offers.length === 0, { timeout: 10_000 });
+    await queue.ensure('two', {});
+    expect((await picky.next()).id).toBe('two');
+    picky.end();
+    await picky.runner.close('done');
+    await queue.close('done');
+  }, 20_000);
 });
 
 describe('the store', () => {

@@ -1,12 +1,16 @@
 /**
  * Long-lived jobs on BullMQ: the lock is the liveness check, job timestamp and attempt are the
  * fencing epoch (infra-facts §2). The only file that knows bullmq.
+ *
+ * A run may outlive its job: one that is handed over, or whose lock Redis lost, goes on until its
+ * successor is followed (it is fenced then) or for a while, so that there is never nobody.
  */
-import { type Job, Queue, WaitingError, Worker } from 'bullmq';
+import { DelayedError, type Job, Queue, WaitingError, Worker } from 'bullmq';
 import { errorText } from './errors.ts';
-import type { Closeable } from './lifecycle.ts';
+import { type Closeable, pause } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
 import { redisOptions, type RedisLocation } from './redis.ts';
+import { StillnessWatch } from './stillness.ts';
 import { type Epoch, formatEpoch } from './wire.ts';
 
 /** Where jobs are wished for. */
@@ -25,6 +29,25 @@ export type JobContext = {
   readonly signal: AbortSignal;
 };
 
+/** What becomes of a job before it runs: `leave` gives it to another runner, `drop` ends it. */
+export type Offer = 'run' | 'leave' | 'drop';
+
+/** What jobs are run with. */
+export type JobRunnerOptions = {
+  readonly location: RedisLocation;
+  readonly name: string;
+  readonly concurrency: number;
+  /** Whether to run a job; where it fails the job runs. */
+  readonly consider?: (job: Omit<JobContext, 'signal'>) => Promise<Offer>;
+  /** Jobs of one id whose payloads give the same text are the same work; all of it by default. */
+  readonly identityOf?: (payload: unknown) => string;
+  /**
+   * Whether somebody else may take what is handed over at the close. The run goes on until it is
+   * fenced off by its successor then; where it is absent or says no, it ends first.
+   */
+  readonly hasSuccessor?: () => Promise<boolean>;
+};
+
 /**
  * A short lock finds a dead worker within about 5 s (measured 4.2 to 5.5 s); stalls are unlimited,
  * since a live job may be taken over any number of times.
@@ -32,7 +55,12 @@ export type JobContext = {
 const LOCK_DURATION_MS = 5000;
 const STALLED_INTERVAL_MS = 1000;
 const MAX_STALLED = 1_000_000;
-const HANDOVER = 'handover';
+/** A run that has no job any more ends after this long, if no successor has ended it before. */
+const LINGER_MS = 10_000;
+/** A process that stood still for this long may have been replaced. */
+const STOOD_STILL_MS = LOCK_DURATION_MS / 2;
+/** One that is left to others is offered again after this long. */
+const LEAVE_MS = 1000;
 
 /** The queue `name`. Ids must not hold `:` and must not be integers (BullMQ refuses both). */
 export function openJobQueue(location: RedisLocation, name: string, logger: Logger): JobQueue {
@@ -53,39 +81,137 @@ export function openJobQueue(location: RedisLocation, name: string, logger: Logg
   };
 }
 
+type Release = 'handed over' | 'lock lost';
+
+/** Work that has begun. */
+type Run = {
+  readonly identity: string;
+  readonly ended: Promise<void>;
+  readonly stop: AbortController;
+  /** Ends the wait of the processor that holds it; absent where it goes on without a job. */
+  release: ((why: Release) => void) | undefined;
+};
+
 /**
  * Runs jobs of the queue `name`, up to `concurrency` at once. A processor that returns ends its
  * job; on `close` running jobs are handed back to the queue for another runner.
  */
 export function startJobRunner(
-  options: {
-    readonly location: RedisLocation;
-    readonly name: string;
-    readonly concurrency: number;
-  },
+  options: JobRunnerOptions,
   process: (context: JobContext) => Promise<void>,
   logger: Logger,
 ): Closeable {
+  const identityOf = options.identityOf ?? JSON.stringify;
+  const runs = new Map<string, Run>();
+  const lingering = new Set<Promise<void>>();
+  const stillness = new StillnessWatch();
+  let mayLinger = false;
+
+  const begin = (context: Omit<JobContext, 'signal'>): Run => {
+    const stop = new AbortController();
+    logger.info({ job: context.id, epoch: formatEpoch(context.epoch) }, 'job begins');
+    const ended = process({ ...context, signal: stop.signal });
+    const identity = identityOf(context.payload);
+    const run: Run = { identity, ended, stop, release: undefined };
+    runs.set(context.id, run);
+    void ended
+      .catch(() => undefined)
+      .then(() => {
+        logger.info({ job: context.id }, 'job over');
+        if (runs.get(context.id) === run) {
+          runs.delete(context.id);
+        }
+      });
+    return run;
+  };
+
+  /** The same work that goes on without a job. */
+  const adopt = (id: string, payload: unknown): Run | undefined => {
+    const run = runs.get(id);
+    if (run?.stop.signal.aborted !== false || run.identity !== identityOf(payload)) {
+      return undefined;
+    }
+    logger.info({ job: id }, 'job goes on with the run that was there');
+    return run;
+  };
+
+  /** Ends with its run, or when a job holds it, or why it was let go. */
+  const hold = async (run: Run): Promise<Release | undefined> => {
+    const { promise, resolve } = Promise.withResolvers<Release>();
+    run.release = resolve;
+    const why = await Promise.race([promise, run.ended.then(nothing, nothing)]);
+    run.release = undefined;
+    return why;
+  };
+
+  const linger = (id: string, run: Run, why: Release): void => {
+    const over = new AbortController();
+    const end = (async () => {
+      await Promise.race([run.ended.catch(nothing), pause(LINGER_MS, over.signal)]);
+      over.abort();
+      if (run.release === undefined) {
+        run.stop.abort(why);
+        await run.ended.catch((error: unknown) => {
+          logger.info({ job: id, reason: errorText(error) }, 'run without a job ended');
+        });
+      }
+    })();
+    lingering.add(end);
+    void end.then(() => lingering.delete(end));
+  };
+
+  const handOver = async (job: Job, token: string | undefined, run: Run): Promise<never> => {
+    if (mayLinger) {
+      linger(job.id ?? '', run, 'handed over');
+    } else {
+      run.stop.abort('handed over');
+      await run.ended.catch(() => undefined);
+    }
+    await job.moveToWait(token);
+    throw new WaitingError();
+  };
+
+  const settle = async (id: string, run: Run): Promise<void> => {
+    try {
+      await run.ended;
+    } catch (error) {
+      if (!run.stop.signal.aborted) {
+        logger.error({ job: id, error: errorText(error) }, 'job failed');
+        throw error;
+      }
+    }
+  };
+
+  const consider = async (job: Omit<JobContext, 'signal'>): Promise<Offer> =>
+    (await options.consider?.(job).catch(nothing)) ?? 'run';
+
   const worker = new Worker(
     options.name,
-    async (job: Job, token?: string, signal?: AbortSignal) => {
-      const aborted = signal ?? new AbortController().signal;
+    async (job: Job, token?: string) => {
       const id = job.id ?? '';
-      const epoch: Epoch = { timestamp: job.timestamp, attempt: job.attemptsStarted };
-      logger.info({ job: id, epoch: formatEpoch(epoch) }, 'job begins');
-      try {
-        await process({ id, payload: job.data, epoch, signal: aborted });
-      } catch (error) {
-        if (!aborted.aborted) {
-          logger.error({ job: id, error: errorText(error) }, 'job failed');
-          throw error;
-        }
-      } finally {
-        logger.info({ job: id }, 'job over');
+      const payload: unknown = job.data;
+      const epoch = { timestamp: job.timestamp, attempt: job.attemptsStarted };
+      const held = runs.get(id)?.release;
+      const adopted = held === undefined ? adopt(id, payload) : undefined;
+      const offer = adopted === undefined ? await consider({ id, payload, epoch }) : 'run';
+      if (held !== undefined || offer === 'leave') {
+        // Taken again while we still wait on its old lock: that wait has to be over first, since
+        // BullMQ knows a job by its id alone.
+        held?.('lock lost');
+        await job.moveToDelayed(Date.now() + LEAVE_MS, token);
+        throw new DelayedError();
       }
-      if (aborted.aborted && aborted.reason === HANDOVER) {
-        await job.moveToWait(token);
-        throw new WaitingError();
+      if (offer === 'drop') {
+        return;
+      }
+      const run = adopted ?? begin({ id, payload, epoch });
+      const why = await hold(run);
+      if (why === 'handed over') {
+        await handOver(job, token, run);
+      } else if (why === 'lock lost') {
+        linger(id, run, why);
+      } else {
+        await settle(id, run);
       }
     },
     {
@@ -101,23 +227,38 @@ export function startJobRunner(
   worker.on('error', (error) => {
     logger.debug({ queue: options.name, error: errorText(error) }, 'worker connection');
   });
-  // BullMQ does not stop a processor whose lock is lost (infra-facts §2.2): its work is fenced off
-  // by the epoch, and here it ends.
+  // BullMQ does not stop a processor whose lock is lost (infra-facts §2.2). Who stood still has been
+  // replaced and ends; where Redis stood still nobody has, and who ended would leave a hole.
   worker.on('lockRenewalFailed', (ids) => {
-    logger.warn({ queue: options.name, jobs: ids }, 'job lock lost');
+    const stoodStill = stillness.longestMs(LINGER_MS) >= STOOD_STILL_MS;
+    logger.warn({ queue: options.name, jobs: ids, stoodStill }, 'job lock lost');
     for (const id of ids) {
-      worker.cancelJob(id, 'lock lost');
+      const run = runs.get(id);
+      if (stoodStill) {
+        run?.stop.abort('lock lost');
+      } else {
+        run?.release?.('lock lost');
+      }
     }
   });
   let closing: Promise<void> | undefined;
   return {
     close() {
       closing ??= (async () => {
+        mayLinger = (await options.hasSuccessor?.().catch(() => false)) ?? false;
         const closed = worker.close();
-        worker.cancelAllJobs(HANDOVER);
+        for (const run of runs.values()) {
+          run.release?.('handed over');
+        }
         await closed;
+        await Promise.all(lingering);
+        stillness.close();
       })();
       return closing;
     },
   };
+}
+
+function nothing(): undefined {
+  return undefined;
 }

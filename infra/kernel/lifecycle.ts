@@ -5,8 +5,12 @@ export type Closeable = { close(reason: string): Promise<void> };
 
 /** Closes what was pushed, newest first. */
 export type CloseStack = Closeable & {
-  /** Registers `item`; the returned value is `item` so that building reads in one line. */
-  push<T extends Closeable>(item: T): T;
+  /**
+   * Registers `item`; the returned value is `item` so that building reads in one line.
+   *
+   * @param deadlineMs for its close, where it is not that of the stack
+   */
+  push<T extends Closeable>(item: T, deadlineMs?: number): T;
   /** Registers a plain clean-up function. */
   defer(cleanUp: (reason: string) => void | Promise<void>): void;
 };
@@ -18,28 +22,29 @@ export function closeStack(
   onFault: (error: unknown) => void,
   { deadlineMs = 5000 }: { readonly deadlineMs?: number } = {},
 ): CloseStack {
-  const items: Closeable[] = [];
+  const items: { readonly item: Closeable; readonly ownMs: number }[] = [];
   let closing: Promise<void> | undefined;
   const closeAll = async (reason: string): Promise<void> => {
-    for (let item = items.pop(); item !== undefined; item = items.pop()) {
+    for (let next = items.pop(); next !== undefined; next = items.pop()) {
       try {
-        await withDeadline(item.close(reason), deadlineMs);
+        await withDeadline(next.item.close(reason), next.ownMs);
       } catch (error) {
         onFault(error);
       }
     }
   };
   return {
-    push(item) {
-      items.push(item);
+    push(item, ownMs = deadlineMs) {
+      items.push({ item, ownMs });
       return item;
     },
     defer(cleanUp) {
-      items.push({
+      const item: Closeable = {
         async close(reason) {
           await cleanUp(reason);
         },
-      });
+      };
+      items.push({ item, ownMs: deadlineMs });
     },
     close(reason) {
       closing ??= closeAll(reason);

@@ -84,12 +84,18 @@ export const sourceSchema = z.discriminatedUnion('kind', [
     .describe('Somebody else encodes: any CMAF encoder that PUTs the tracks of the ladder.'),
 ]);
 
+/** How many workers encode a broadcast at once. */
+export const redundancySchema = z
+  .union([z.literal(1), z.literal(2)])
+  .describe('Workers that encode it at once: with 2 the loss of one reaches no viewer.');
+
 /** Desired state of a broadcast, held in Redis. */
 export const broadcastSchema = z.strictObject({
   id: broadcastIdSchema,
   source: sourceSchema,
   ladder: ladderSchema,
   grid: gridSchema,
+  redundancy: redundancySchema.default(1),
   createdMs: z.int().describe('When it was first desired (Unix ms).'),
   startedMs: z.int().optional().describe('When it was last started again after an end (Unix ms).'),
   endedMs: z
@@ -104,7 +110,10 @@ export type Broadcast = Readonly<z.output<typeof broadcastSchema>>;
 /** Payload of a job of the `ingest` queue (job id = broadcast id). */
 export const ingestJobSchema = z.strictObject({ broadcast: broadcastSchema });
 
-/** Payload of a job of a `transcode-{encoder class}` queue (job id `{broadcast}.{group}.{slot}`). */
+/**
+ * Payload of a job of a `transcode-{encoder class}` queue. Job id `{broadcast}.{group}.{slot}`, and
+ * behind an epoch that origins have lost `{broadcast}.{group}.{slot}.{timestamp}-{attempt}`.
+ */
 export const transcodeJobSchema = z.strictObject({
   broadcast: broadcastSchema,
   group: z.literal('main'),
@@ -115,6 +124,11 @@ export const transcodeJobSchema = z.strictObject({
 export type IngestJob = Readonly<z.output<typeof ingestJobSchema>>;
 /** Payload of a transcode job. */
 export type TranscodeJob = Readonly<z.output<typeof transcodeJobSchema>>;
+
+/** Names a slot of the whole ladder of a broadcast, whoever runs it. */
+export function slotKey(broadcastId: string, slot: number): string {
+  return `${broadcastId}.main.${slot}`;
+}
 
 /** Fencing epoch `{job timestamp}.{attempt}`, compared in that order (architecture §2). */
 export type Epoch = { readonly timestamp: number; readonly attempt: number };

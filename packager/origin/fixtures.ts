@@ -12,6 +12,7 @@ export const BROADCAST: Broadcast = {
     audio: [{ name: 'a128', bitrateBps: 128_000 }],
   },
   grid: { segmentMs: 2000, partMs: 500, chunkMs: 100, fps: 30 },
+  redundancy: 1,
   createdMs: 0,
 };
 

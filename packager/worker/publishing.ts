@@ -10,6 +10,7 @@ import type { Logger } from '../../infra/kernel/logger.ts';
 import type { Metrics } from '../../infra/kernel/metrics.ts';
 import type { Secret } from '../../infra/kernel/secret.ts';
 import { type Epoch, publishPath, type TranscodeJob } from '../../infra/kernel/wire.ts';
+import { OriginList } from './originList.ts';
 import { type PublishObserver, publishTrack } from './publisher.ts';
 import type { TrackLog } from './trackLog.ts';
 
@@ -65,6 +66,7 @@ export function startPublishing(
   const stop = new AbortController();
   const publishers = new Map<string, { abort(): void; readonly done: Promise<unknown> }>();
   const faults = new Map<string, string>();
+  const list = new OriginList();
   const startOrigin = (origin: string): { abort(): void; readonly done: Promise<unknown> } => {
     const own = new AbortController();
     const signal = AbortSignal.any([own.signal, stop.signal]);
@@ -94,7 +96,7 @@ export function startPublishing(
   const follow = async (): Promise<void> => {
     while (!stop.signal.aborted) {
       try {
-        const origins = new Set(await deps.directory.origins());
+        const origins = list.update(await deps.directory.origins(), performance.now());
         for (const origin of origins) {
           if (!publishers.has(origin)) {
             publishers.set(origin, startOrigin(origin));

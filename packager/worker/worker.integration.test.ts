@@ -30,6 +30,7 @@ const job: TranscodeJob = {
       audio: [{ name: 'a64', bitrateBps: 64_000 }],
     },
     grid: { segmentMs: SEGMENT_MS, partMs: 500, chunkMs: 100, fps: 30 },
+    redundancy: 1,
     createdMs: 0,
   },
   group: 'main',
@@ -70,7 +71,7 @@ async function startJob(seconds: number) {
         origins: () => Promise.resolve([origin.url]),
       },
       board: {
-        reportTranscode: (_id, status) => {
+        reportTranscode: (_id, _slot, status) => {
           statuses.push(status);
           return Promise.resolve();
         },

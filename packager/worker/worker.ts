@@ -46,6 +46,11 @@ export type TranscodeWorker = {
 const REPORT_INTERVAL_MS = 1000;
 /** A feed that is not there is asked for again after this long and up to as much again. */
 const FEED_RETRY_MS = 300;
+/**
+ * The successor is followed track by track, at each where it begins a segment: who ended with the
+ * first would leave the sound of the last segment short, and other origins without its end.
+ */
+const FENCED_GRACE_MS = 1000;
 /** A run that lived this long starts the back-off anew. */
 const HEALTHY_RUN_MS = 10_000;
 
@@ -57,12 +62,15 @@ export function createWorker(deps: WorkerDeps, config: WorkerConfig): TranscodeW
       const fatal = new AbortController();
       const tracks = tracksOf(job);
       const status = new JobStatus(deps.encoder, formatEpoch(epoch), job.broadcast.grid.fps);
+      let fenced: NodeJS.Timeout | undefined;
       const publishing = startPublishing({ ...deps, logger }, { job, epoch, tracks }, (error) => {
-        fatal.abort(error);
+        fenced ??= setTimeout(() => {
+          fatal.abort(error);
+        }, FENCED_GRACE_MS);
       });
       const report = setInterval(() => {
         const text = status.render(deps.clock.nowMs(), publishing.fault());
-        deps.board.reportTranscode(job.broadcast.id, text).catch((error: unknown) => {
+        deps.board.reportTranscode(job.broadcast.id, job.slot, text).catch((error: unknown) => {
           logger.debug({ error: errorText(error) }, 'status not reported');
         });
       }, REPORT_INTERVAL_MS);
@@ -81,6 +89,7 @@ export function createWorker(deps: WorkerDeps, config: WorkerConfig): TranscodeW
         });
         await publishing.finish();
         clearInterval(report);
+        clearTimeout(fenced);
       }
       if (fatal.signal.aborted) {
         throw fatal.signal.reason as GatewayError;

@@ -19,6 +19,7 @@ export const BENCH_BROADCAST: Broadcast = {
     audio: [{ name: 'a128', bitrateBps: 128_000 }],
   },
   grid: { segmentMs: 2000, partMs: 500, chunkMs: 100, fps: 30 },
+  redundancy: 1,
   createdMs: 0,
 };
 

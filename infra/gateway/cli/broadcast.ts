@@ -20,7 +20,8 @@ const listSchema = z.looseObject({ broadcasts: z.array(viewSchema) });
 export type CreateOptions = Api & {
   readonly publish?: boolean | undefined;
   readonly streamer?: string | undefined;
-  /** YAML file with `source`, `ladder` and `grid`. */
+  readonly redundancy?: '1' | '2' | undefined;
+  /** YAML file with `source`, `ladder`, `grid` and `redundancy`. */
   readonly file?: string | undefined;
 };
 
@@ -63,6 +64,7 @@ export async function createBroadcast(id: string, options: CreateOptions): Promi
     ...(options.streamer === undefined
       ? {}
       : { source: { kind: 'pixel-streaming', streamerId: options.streamer } }),
+    ...(options.redundancy === undefined ? {} : { redundancy: Number(options.redundancy) }),
     id,
   };
   printChange(await call(options, 'POST', '', wish), options);

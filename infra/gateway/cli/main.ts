@@ -167,7 +167,8 @@ overApi('show <id>', 'everything known of one').action((id: string, options: Api
 overApi('create <id>', 'make one; what is not said here is the configuration of the gateway')
   .addOption(new Option('--publish', 'an encoder of yours PUTs its tracks').conflicts('streamer'))
   .addOption(new Option('--streamer <id>', 'streamer id, where it is not the name'))
-  .addOption(new Option('--file <file>', 'YAML with source, ladder and grid'))
+  .addOption(new Option('--redundancy <n>', 'workers that encode it at once').choices(['1', '2']))
+  .addOption(new Option('--file <file>', 'YAML with source, ladder, grid and redundancy'))
   .action((id: string, options: CreateOptions) => createBroadcast(id, options));
 overApi('stop <id>', 'end it for its viewers; the recording stays').action(
   (id: string, options: Api) => changeBroadcast('stop', id, options),

@@ -66,7 +66,7 @@ export function afterRecord(doing: Doing, record: LogRecord): Doing {
 
 /** Key of the encoder of job `{broadcast}.{group}.{slot}`; of another job a key of nothing. */
 function encoderOfJob(job: string): string {
-  const match = /^(.+)\.[^.]+\.(\d)$/.exec(job);
+  const match = /^([^.]+)\.[^.]+\.(\d)(?:\.|$)/.exec(job);
   return `encoder ${match?.[1] ?? ''} ${match?.[2] ?? ''}`;
 }
 

@@ -24,7 +24,7 @@ let listener: Listener;
 
 function view(id: string): BroadcastView | undefined {
   const broadcast = saved.get(id);
-  const statuses = { ingest: undefined, transcode: undefined, origin: origins.get(id) };
+  const statuses = { ingest: undefined, transcode: undefined, slots: 0, origin: origins.get(id) };
   const streamer = { isConnected: false, presenter: null };
   return broadcast && broadcastView(broadcast, statuses, streamer, { nowMs: NOW, since: NOW });
 }
@@ -51,6 +51,7 @@ beforeAll(async () => {
           maxBroadcasts: 3,
           ladder: DEFAULT_LADDER,
           grid,
+          redundancy: 1,
         }),
         broadcasts: () => Promise.resolve([...saved.keys()].flatMap((id) => view(id) ?? [])),
         broadcast: (id) => Promise.resolve(view(id)),

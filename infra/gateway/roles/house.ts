@@ -17,6 +17,7 @@ import type { Route } from '../http/api/route.ts';
 import type { Certificates } from '../http/certificates.ts';
 import type { MediaHandler } from '../http/mediaListener.ts';
 import type { Lease } from '../leases.ts';
+import type { Seat } from '../seating.ts';
 
 /** The process that roles live in. What a role starts, it pushes on `stack`. */
 export type House = {
@@ -24,6 +25,8 @@ export type House = {
   readonly area: (name: string) => Logger;
   readonly metrics: ReturnType<typeof createMetrics>;
   readonly clock: ReturnType<typeof systemBroadcastClock>;
+  /** Who this process is to the others. */
+  readonly seat: Seat;
   readonly location: RedisLocation;
   readonly store: KeyValueStore;
   readonly directory: RedisDirectory;

@@ -1,7 +1,8 @@
 /** The role `ingest`: a WebRTC peer per broadcast, its feed on the internal listener. */
 import { createIngest } from '../../../ingest/index.ts';
-import { startJobRunner } from '../../kernel/jobs.ts';
+import { type JobContext, startJobRunner } from '../../kernel/jobs.ts';
 import { ingestJobSchema } from '../../kernel/wire.ts';
+import { runOf } from '../desired.ts';
 import { runWhileWanted, wantOf } from '../jobWatch.ts';
 import type { House, RolePart } from './house.ts';
 
@@ -21,8 +22,10 @@ export function buildIngest(house: House): RolePart {
   return {
     handleInternal: (request, response) => ingest.handleFeed(request, response),
     work() {
-      const options = { location, name: 'ingest', concurrency: config.maxBroadcasts };
-      const process = async ({ payload, epoch, signal }: Job): Promise<void> => {
+      const options = {
+        ...{ location, name: 'ingest', concurrency: config.maxBroadcasts, identityOf },
+      };
+      const process = async ({ payload, epoch, signal }: JobContext): Promise<void> => {
         const job = ingestJobSchema.parse(payload);
         await runWhileWanted(
           signal,
@@ -35,4 +38,8 @@ export function buildIngest(house: House): RolePart {
   };
 }
 
-type Job = Parameters<Parameters<typeof startJobRunner>[1]>[0];
+/** Another source is another run of its broadcast. */
+function identityOf(payload: unknown): string {
+  const { data } = ingestJobSchema.safeParse(payload);
+  return JSON.stringify(data === undefined ? payload : [data.broadcast.id, runOf(data.broadcast)]);
+}

@@ -1,7 +1,7 @@
 /** `/api/v1/broadcasts`: what is desired and how it does. */
 import type { Response } from 'express';
 import type { BroadcastView } from '../../broadcastView.ts';
-import type { Change, DesiredBroadcasts } from '../../desired.ts';
+import type { Amendment, Change, DesiredBroadcasts } from '../../desired.ts';
 import { broadcastIdSchema } from '../../../kernel/wire.ts';
 import { sendProblem } from '../problem.ts';
 import { type Call, type Route, sendJson, withBody } from './route.ts';
@@ -67,12 +67,13 @@ export function broadcastRoutes(deps: BroadcastApiDeps): Route[] {
     },
     withBody(patchBroadcastSchema, {
       ...{ method: 'patch', path: ONE, ...TAG, access: 'operator' },
-      summary: 'Change source, ladder or grid of a broadcast that is idle or has ended',
+      summary:
+        'Change a broadcast: its redundancy at any time, the rest while it is idle or has ended',
       answers: { 200: IS },
       problems: [404, 409],
       async handle({ params: { id = '' }, body, response }) {
         const view = await viewOf(deps, id);
-        if (view !== undefined && isOnAir(view)) {
+        if (view !== undefined && isOnAir(view) && isReshaped(body)) {
           // A viewer's playlist cannot change its tracks or its grid under it.
           sendConflict(response, view);
           return;
@@ -167,6 +168,11 @@ async function visible(
 
 function isOnAir({ state }: BroadcastView): boolean {
   return state !== 'ended' && state !== 'idle';
+}
+
+/** Whether more changes than what viewers do not see. */
+function isReshaped({ source, ladder, grid }: Amendment): boolean {
+  return [source, ladder, grid].some((part) => part !== undefined);
 }
 
 function isId(id: string): boolean {

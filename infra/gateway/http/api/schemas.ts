@@ -6,6 +6,7 @@ import {
   broadcastIdSchema,
   ladderSchema,
   originStatusSchema,
+  redundancySchema,
   sourceSchema,
 } from '../../../kernel/wire.ts';
 
@@ -19,6 +20,7 @@ export const createBroadcastSchema = z.strictObject({
     .describe('Where its picture comes from; the streamer of the same name where left out.'),
   ladder: ladderSchema.optional(),
   grid: gridSchema.optional(),
+  redundancy: redundancySchema.optional(),
 });
 
 /** `PATCH /api/v1/broadcasts/{id}`: what is left out stays as it is. */
@@ -27,9 +29,10 @@ export const patchBroadcastSchema = z
     source: sourceSchema.optional(),
     ladder: ladderSchema.optional(),
     grid: gridSchema.optional(),
+    redundancy: redundancySchema.optional(),
   })
   .refine((patch) => Object.values(patch).some((value) => value !== undefined), {
-    message: 'must change source, ladder or grid',
+    message: 'must change source, ladder, grid or redundancy',
   });
 
 /** Bodies of requests whose path says everything. */
@@ -72,6 +75,7 @@ export const broadcastSchema = z
     tracks: originStatusSchema.shape.tracks,
     encoder: z.string().nullable(),
     encoderReason: z.string().nullable(),
+    redundancy: redundancySchema,
     urls: urlsSchema.extend({
       dvrHls: z.string().describe('The whole window that can be rewound to.'),
       dvrDash: z.string(),
