@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AccessUnit, SenderReport, StampedUnit } from '../../infra/kernel/media.ts';
+import { BroadcastClock } from '../../infra/kernel/broadcastClock.ts';
 import { type UnixMs, unixMs } from '../../infra/kernel/time.ts';
 import { OPUS_SILENCE } from './opus.ts';
 import { Timeline } from './timeline.ts';
@@ -27,6 +28,9 @@ type Simulated = {
   readonly reportErrorMs?: (index: number) => number;
 };
 
+/** When the unit with these bytes was captured, by our clock. */
+const capturedMs = new WeakMap<Uint8Array, number>();
+
 /** A sender whose pictures and sound are captured at the same instants of its own clock. */
 function simulate(options: Simulated): Event[] {
   const { startMs = EPOCH_MS, seconds, fps = 30, hasAudio = true } = options;
@@ -40,13 +44,14 @@ function simulate(options: Simulated): Event[] {
   const speed = 1 + ppm / 1e6;
   const ourMs = (senderMs: number): number => startMs + senderMs / speed;
   const events: Event[] = [];
-  const data = Uint8Array.of(0xfc, 0, 0);
   const add = (kind: 'video' | 'audio', rate: number, base: number, step: number): void => {
     const transitMs = kind === 'video' ? videoTransitMs : audioTransitMs;
     for (let index = 0; (index * step * 1000) / rate < seconds * 1000; index += 1) {
       const atMs = ourMs((index * step * 1000) / rate) + transitMs(index);
       const rtpTime = base + index * step;
       const isKeyframe = kind === 'audio' || index === 0;
+      const data = Uint8Array.of(0xfc, 0, 0);
+      capturedMs.set(data, ourMs((index * step * 1000) / rate));
       events.push({ atMs, unit: { kind, rtpTime, arrivedMs: unixMs(atMs), data, isKeyframe } });
     }
     const firstMs = kind === 'video' ? firstVideoReportMs : firstAudioReportMs;
@@ -96,6 +101,29 @@ const steps = (out: readonly Out[]): number[] =>
 /** Stamp minus true capture time in ms, `index` frames after the start. */
 function errorsMs(out: readonly Out[], startMs: number, stepMs: number, ppm = 0): number[] {
   return out.map(({ timeMs }, index) => timeMs - (startMs + (index * stepMs) / (1 + ppm / 1e6)));
+}
+
+/** Stamp minus true capture time of each unit of the source that got through. */
+function trueErrorsMs(out: readonly Out[], kind: 'video' | 'audio'): number[] {
+  return of(out, kind).flatMap(({ unit, timeMs }) => {
+    const atMs = capturedMs.get(unit.data);
+    return atMs === undefined ? [] : [timeMs - atMs];
+  });
+}
+
+/** Most that a sound was apart from the picture before it. */
+function worstSkewMs(out: readonly Out[]): number {
+  let videoMs: number | undefined;
+  let most = 0;
+  for (const { unit, timeMs } of out) {
+    const errorMs = timeMs - (capturedMs.get(unit.data) ?? Number.NaN);
+    if (unit.kind === 'video') {
+      videoMs = errorMs;
+    } else if (videoMs !== undefined && !Number.isNaN(errorMs)) {
+      most = Math.max(most, Math.abs(errorMs - videoMs));
+    }
+  }
+  return most;
 }
 
 const worst = (values: readonly number[]): number =>
@@ -284,13 +312,197 @@ describe('while live', () => {
       expect(Math.min(...steps(all))).toBeGreaterThan(0);
     }
     expect(second[0]?.timeMs).toBeGreaterThanOrEqual(first.at(-1)?.timeMs ?? 0);
-    const video = errorsMs(of(second, 'video'), startMs - 150, 1000 / 30);
-    const audio = errorsMs(of(second, 'audio'), startMs - 150, 20);
-    expect(Math.abs(video.at(-1) ?? 99)).toBeLessThan(5);
-    const skews = [0, 30, 90, 150, 300].map(
-      (at) => (video[at] ?? 0) - (audio[Math.round((at * 5) / 3)] ?? 0),
+    const video = trueErrorsMs(second, 'video');
+    expect(video.at(-1)).toBeCloseTo(-150, -1);
+    // Until it is known where sound belongs there is silence.
+    expect(
+      of(second, 'audio')
+        .slice(0, 40)
+        .every(({ unit }) => unit.data === OPUS_SILENCE),
+    ).toBe(true);
+    expect(worstSkewMs(second)).toBeLessThan(15);
+  });
+
+  it('goes on from the point of another timeline, above what that one stamped', () => {
+    for (const aheadMs of [-8000, 1500, 5000]) {
+      const timeline = new Timeline();
+      timeline.resume({ newestMs: EPOCH_MS + aheadMs, transitMs: 30 });
+      const { out } = play({ seconds: 20 }, timeline);
+      for (const kind of ['video', 'audio'] as const) {
+        expect(of(out, kind)[0]?.timeMs).toBeGreaterThanOrEqual(EPOCH_MS + aheadMs);
+        expect(Math.min(...steps(of(out, kind)))).toBeGreaterThan(0);
+      }
+      expect(worst(steps(of(out, 'video')).map((step) => step - 3000))).toBeLessThanOrEqual(90);
+      expect(worstSkewMs(out)).toBeLessThan(15);
+    }
+  });
+
+  it('fills a lost sound packet with silence on the 20 ms grid', () => {
+    const lost = new Set([100, 101, 102, 200]);
+    let index = 0;
+    const events = simulate({ seconds: 10 }).filter(
+      (event) => !('unit' in event) || event.unit.kind === 'video' || !lost.has(index++),
     );
-    expect(worst(skews)).toBeLessThan(15);
+    const timeline = new Timeline();
+    timeline.beginSource({ hasAudio: true });
+    const audio = of(run(timeline, events), 'audio');
+    expect(new Set(steps(audio))).toEqual(new Set([960]));
+    const silent = audio.flatMap(({ unit }, at) => (unit.data === OPUS_SILENCE ? [at] : []));
+    expect(silent).toEqual([...lost]);
+  });
+});
+
+describe('in place of a source', () => {
+  const CARD = { data: Uint8Array.of(1), isKeyframe: true };
+
+  it('goes on one frame after the last picture, with silence, and gives way to the next source', () => {
+    const timeline = new Timeline();
+    const before = play({ seconds: 5 }, timeline).out;
+    timeline.endSource();
+    const filled: Out[] = [];
+    for (let atMs = EPOCH_MS + 5800; atMs < EPOCH_MS + 20_000; atMs += 33) {
+      for (const unit of timeline.fill(unixMs(atMs), () => CARD)) {
+        filled.push({ unit, atMs, timeMs: unit.time / (unit.kind === 'video' ? 90 : 48) });
+      }
+    }
+    const after = play({ startMs: EPOCH_MS + 20_000, seconds: 10 }, timeline).out;
+    expect(of(filled, 'video')[0]?.atMs).toBe(EPOCH_MS + 5800);
+    const video = of([...before, ...filled], 'video');
+    expect(new Set(steps(video))).toEqual(new Set([3000]));
+    expect(video.at(-1)?.timeMs).toBeGreaterThan(EPOCH_MS + 19_850);
+    expect(worst(steps(of([...before, ...filled], 'audio')))).toBeLessThan(1920);
+    expect(of(filled, 'audio').every(({ unit }) => unit.data === OPUS_SILENCE)).toBe(true);
+    // The next source is shown from its first picture, near UTC, with no hole of two frames.
+    expect(of(after, 'video')).toHaveLength(300);
+    expect(after[0]?.atMs).toBe(EPOCH_MS + 20_030);
+    expect(worst(trueErrorsMs(after, 'video'))).toBeLessThan(5);
+    expect((after[0]?.timeMs ?? 0) - (video.at(-1)?.timeMs ?? 0)).toBeLessThan(134);
+    expect(worst(steps(of([...filled, ...after], 'audio')))).toBeLessThan(1920);
+    expect(worstSkewMs(after)).toBeLessThan(1);
+  });
+
+  it('stamps nothing before the first picture, and no more than 2 s at once', () => {
+    const timeline = new Timeline();
+    expect(timeline.fill(unixMs(EPOCH_MS), () => CARD)).toEqual([]);
+    play({ seconds: 1 }, timeline);
+    const units = timeline.fill(unixMs(EPOCH_MS + 60_000), () => CARD);
+    const video = units.filter(({ kind }) => kind === 'video');
+    expect(video).toHaveLength(60);
+    expect(video.at(-1)!.time / 90 - EPOCH_MS).toBeGreaterThan(59_860);
+    expect(video.every(({ time }) => (time - EPOCH_MS * 90) % 3000 === 0)).toBe(true);
+  });
+});
+
+type LongRun = {
+  readonly hours: number;
+  readonly ppm: number;
+  readonly fps: number;
+  readonly clockOffsetMs: number;
+  readonly hasReports: boolean;
+  /** The sender's clock steps by so much each hour. */
+  readonly stepMs: number;
+  /** Our wall clock against the true time. */
+  readonly wallErrorMs: (trueMs: number) => number;
+};
+
+/** Half a day of one source, unit by unit, on a broadcast clock over a wall clock. */
+function longRun(options: LongRun): {
+  utcMs: number;
+  skewMs: number;
+  slewTicks: number;
+  units: number;
+} {
+  const { hours, ppm, fps, clockOffsetMs, hasReports, stepMs, wallErrorMs } = options;
+  const speed = 1 + ppm / 1e6;
+  let nowMs = 0;
+  const clock = new BroadcastClock({
+    wallMs: () => EPOCH_MS + nowMs + wallErrorMs(nowMs),
+    monotonicMs: () => nowMs,
+  });
+  const timeline = new Timeline(fps === 10 ? 30 : fps);
+  timeline.beginSource({ hasAudio: true });
+  const most = { utcMs: 0, skewMs: 0, slewTicks: 0, units: 0 };
+  const lastError = { video: 0, audio: 0 };
+  let lastVideo = 0;
+  // SILK, 60 ms: fewer packets for the same hours.
+  const captured = new WeakMap<Uint8Array, number>();
+  const take = (units: readonly StampedUnit[]): void => {
+    for (const unit of units) {
+      const atMs = captured.get(unit.data);
+      if (atMs === undefined) {
+        continue;
+      }
+      // Against the broadcast clock, since that is what viewers' positions are measured by.
+      const errorMs =
+        unit.time / (unit.kind === 'video' ? 90 : 48) - (atMs + clock.nowMs() - nowMs);
+      most.units += 1;
+      lastError[unit.kind] = errorMs;
+      most.utcMs = Math.max(most.utcMs, Math.abs(errorMs));
+      if (unit.kind === 'video') {
+        const slew = lastVideo === 0 ? 0 : unit.time - lastVideo - 90_000 / fps;
+        most.slewTicks = Math.max(most.slewTicks, Math.abs(slew));
+        lastVideo = unit.time;
+      } else {
+        most.skewMs = Math.max(most.skewMs, Math.abs(errorMs - lastError.video));
+      }
+    }
+  };
+  const next = { video: 0, audio: 0, report: 450 };
+  const jitter = (index: number): number => (index * 7919) % 9;
+  const endMs = hours * 3_600_000;
+  for (let index = 0; nowMs < endMs; index += 1) {
+    const senderMs = Math.min(next.video, next.audio, next.report);
+    const captureMs = senderMs / speed;
+    if (senderMs === next.report) {
+      const ntpMs = unixMs(
+        EPOCH_MS + senderMs + clockOffsetMs + stepMs * Math.floor(senderMs / 3_600_000),
+      );
+      for (const kind of ['video', 'audio'] as const) {
+        nowMs = captureMs + 5;
+        const rtpTime = Math.round(senderMs * (kind === 'video' ? 90 : 48));
+        const arrivedMs = clock.nowMs();
+        take(hasReports ? timeline.senderReport({ kind, rtpTime, ntpMs, arrivedMs }) : []);
+      }
+      next.report += 1000 + (index % 5) * 100;
+      continue;
+    }
+    const kind = senderMs === next.video ? 'video' : 'audio';
+    const data = kind === 'video' ? Uint8Array.of(0) : Uint8Array.of(0x18, 0);
+    captured.set(data, captureMs);
+    nowMs = Math.max(nowMs, captureMs + (kind === 'video' ? 20 : 12) + jitter(index));
+    const rtpTime = Math.round(senderMs * (kind === 'video' ? 90 : 48));
+    take(timeline.push({ kind, rtpTime, arrivedMs: clock.nowMs(), data, isKeyframe: true }));
+    next[kind] += kind === 'video' ? 1000 / fps : 60;
+  }
+  return most;
+}
+
+describe('half a day', () => {
+  const usual: LongRun = {
+    ...{ hours: 12, ppm: 200, fps: 10, clockOffsetMs: 0, hasReports: true, stepMs: 0 },
+    wallErrorMs: () => 0,
+  };
+  it.each<[string, Partial<LongRun>]>([
+    ['a clock that runs fast', {}],
+    ['a clock that runs slow', { ppm: -200 }],
+    ['a clock that is hours off and runs slow', { clockOffsetMs: 7_200_000, ppm: -200 }],
+    ['no reports', { hours: 4, hasReports: false }],
+    ['a clock that steps forth each hour', { hours: 4, stepMs: 180, ppm: 0 }],
+    ['a clock that steps back each hour', { hours: 4, stepMs: -2_000 }],
+    [
+      'our system clock stepping forth',
+      { hours: 3, wallErrorMs: (at) => (at > 3_600_000 ? 5000 : 0) },
+    ],
+    [
+      'our system clock stepping back',
+      { hours: 3, wallErrorMs: (at) => (at > 3_600_000 ? -5000 : 0) },
+    ],
+  ])('stays at UTC within 40 ms, sound on picture, with %s', (_what, different) => {
+    const most = longRun({ ...usual, ...different });
+    expect(most.units).toBeGreaterThan({ ...usual, ...different }.hours * 90_000);
+    expect(most.utcMs).toBeLessThan(40);
+    expect(most.skewMs).toBeLessThan(20);
+    expect(most.slewTicks).toBeLessThanOrEqual(90);
   });
 });
 
