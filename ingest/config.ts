@@ -78,6 +78,26 @@ export const ingestConfigSchema = z.strictObject({
     .min(65_536)
     .default(4 * 1024 * 1024)
     .describe('UDP receive buffer (bytes); the kernel limits it to net.core.rmem_max.'),
+  slate: z
+    .strictObject({
+      image: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('PNG or JPEG that is shown while there is no picture; a card where left out.'),
+      afterMs: z
+        .int()
+        .min(300)
+        .max(10_000)
+        .default(800)
+        .describe('Without a picture for this long the slate takes its place (ms).'),
+      maxMs: z
+        .int()
+        .min(0)
+        .default(600_000)
+        .describe('Without a picture for this long the media stops (ms); 0: no slate at all.'),
+    })
+    .prefault({}),
 });
 
 /** Configuration of the ingest role. */

@@ -13,7 +13,9 @@ import type { AccessUnit } from '../infra/kernel/media.ts';
 import { noMetrics } from '../infra/kernel/metrics.ts';
 import { unixMs } from '../infra/kernel/time.ts';
 import { FEED_NEWEST_HEADER } from '../infra/kernel/wire.ts';
+import { until } from '../test/support/until.ts';
 import { type Contribution, createContribution } from './contribution.ts';
+import { createSlates, type Slates } from './slate/slates.ts';
 
 const EPOCH_MS = 1_795_196_400_123;
 const FRAMES = 90;
@@ -135,6 +137,7 @@ function splitOgg(file: Buffer): Buffer[] {
 describe('the feed, read by ffmpeg', () => {
   let nowMs: number;
   let keyframeReasons: string[];
+  let slates: Slates;
   let contribution: Contribution;
   let server: Server;
   let url: string;
@@ -142,14 +145,19 @@ describe('the feed, read by ffmpeg', () => {
   beforeEach(async () => {
     nowMs = EPOCH_MS;
     keyframeReasons = [];
+    slates = createSlates(silentLogger, {
+      ...{ ffmpegPath: 'ffmpeg', title: 'demo', image: undefined, fps: 30 },
+      size: { width: 640, height: 360 },
+    });
     contribution = createContribution(
       {
         logger: silentLogger,
         metrics: noMetrics,
         clock: { nowMs: () => unixMs(nowMs) },
         requestKeyframe: (reason) => keyframeReasons.push(reason),
+        slates,
       },
-      { broadcastId: 'demo' },
+      { broadcastId: 'demo', fps: 30, slateAfterMs: 800, slateMaxMs: 60_000 },
     );
     server = createServer((request, response) => {
       contribution.handle(request, response);
@@ -211,8 +219,12 @@ describe('the feed, read by ffmpeg', () => {
   const body = async (response: IncomingMessage): Promise<Buffer> =>
     Buffer.concat((await response.toArray()) as Buffer[]);
 
-  async function ffmpegOutput(feed: Buffer, outputs: readonly string[]): Promise<Buffer> {
-    const child = startChild('ffmpeg', ['-v', 'error', '-xerror', ...WORKER_INPUT, ...outputs], {
+  async function ffmpegOutput(
+    feed: Buffer,
+    outputs: readonly string[],
+    args = ['-v', 'error', '-xerror', '-reinit_filter', '0', ...WORKER_INPUT, ...outputs],
+  ): Promise<Buffer> {
+    const child = startChild('ffmpeg', args, {
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     const output = child.process.stdout!.toArray() as Promise<Buffer[]>;
@@ -241,7 +253,7 @@ describe('the feed, read by ffmpeg', () => {
     const late = await open();
     const lateBody = body(late);
     send(45, FRAMES);
-    contribution.endSource('end of the test');
+    await contribution.close('end of the test');
     const [first, second] = await bodies;
     const third = await lateBody;
 
@@ -296,7 +308,7 @@ describe('the feed, read by ffmpeg', () => {
     });
     send(1, 40);
     await done;
-    contribution.endSource('end of the test');
+    await contribution.close('end of the test');
     expect((await child.exited).code).toBe(0);
   });
 
@@ -306,7 +318,7 @@ describe('the feed, read by ffmpeg', () => {
     const feed = open().then(body);
     await new Promise((resolve) => server.once('request', resolve));
     send(1, FRAMES, false);
-    contribution.endSource('end of the test');
+    await contribution.close('end of the test');
     const bytes = await feed;
     const stamps = await ffmpegPts(bytes, '-map 0:a -c copy');
     const [start] = stamps;
@@ -330,7 +342,7 @@ describe('the feed, read by ffmpeg', () => {
     send(10, 30);
     fixture.video.splice(30, 30, ...video.slice(30, 60));
     send(30, 60);
-    contribution.endSource('end of the test');
+    await contribution.close('end of the test');
     const decode = '-map 0:v -vf scale=64:64 -fps_mode passthrough -enc_time_base 1:10000';
     expect(await ffmpegPts(await feed, decode)).toEqual(range(0, 60).map(frameUnits));
   });
@@ -360,7 +372,7 @@ describe('the feed, read by ffmpeg', () => {
     expect(response.statusCode).toBe(200);
     expect(Number(response.headers[FEED_NEWEST_HEADER])).toBeCloseTo(EPOCH_MS + 161_000 / 30, 0);
     const bytes = body(response);
-    contribution.endSource('end of the test');
+    await contribution.close('end of the test');
     expect(await ffmpegPts(await bytes, '-map 0:v -c copy')).toEqual([frameUnits(161)]);
   });
 
@@ -383,7 +395,7 @@ describe('the feed, read by ffmpeg', () => {
       await new Promise(setImmediate);
     }
     expect(contribution.stats()).toMatchObject({ readers: 1, readersDropped: 1 });
-    contribution.endSource('end of the test');
+    await contribution.close('end of the test');
     await quickEnd;
     expect(quickBytes).toBeGreaterThan(sent);
     slow.resume();
@@ -398,7 +410,94 @@ describe('the feed, read by ffmpeg', () => {
     responses.forEach((response) => response.destroy());
   });
 
-  it('says 503 while there is no picture', async () => {
+  it('shows the slate after 800 ms, one frame after the last picture, and the picture when it is back', async () => {
+    begin();
+    await until('the card', 20_000, () => slates.card('h264'));
+    send(0, 30);
+    const feed = body(await open());
+    contribution.endSource('the streamer was killed');
+    nowMs += 780;
+    await until('a look', 5000, () => contribution.stats().state === 'idle');
+    expect(contribution.stats().shown).toBe('live');
+    nowMs += 30;
+    await until('the slate', 5000, () => contribution.stats().shown === 'slate');
+    nowMs = EPOCH_MS + 3400;
+    await until('its pictures', 5000, () => (contribution.newestMs() ?? 0) > EPOCH_MS + 3260);
+    expect(contribution.isReady()).toBe(true);
+    const joined = await open();
+    expect(Number(joined.headers[FEED_NEWEST_HEADER])).toBeGreaterThan(EPOCH_MS + 3260);
+    const joinedBody = body(joined);
+    // Another peer: other RTP time, and a picture in the middle of nothing comes first.
+    contribution.beginSource({ hasAudio: false });
+    const late = fixture.small.video;
+    const { decoderConfiguration } = fixture.small;
+    contribution.videoParameters({ codec: 'h264', width: 160, height: 90, decoderConfiguration });
+    for (let frame = 29; frame < 60; frame += 1) {
+      nowMs = EPOCH_MS + 3400 + ((frame - 29) * 1000) / 30;
+      contribution.accessUnit({
+        ...{ kind: 'video', rtpTime: 77 + frame * 3000, arrivedMs: unixMs(nowMs) },
+        ...late[frame]!,
+      });
+    }
+    expect(keyframeReasons).toContain('the picture returns');
+    expect(contribution.stats().shown).toBe('live');
+    await contribution.close('end of the test');
+
+    const worker = '-map 0:v -vf scale=64:64 -fps_mode passthrough -enc_time_base 1:10000';
+    const bytes = await feed;
+    const video = await ffmpegPts(bytes, worker);
+    const slateTo = video.findIndex((at) => at > EPOCH_MS * 10 + 33_100);
+    expect(video.slice(0, slateTo)).toEqual(range(0, slateTo).map(frameUnits));
+    expect(video.slice(slateTo)).toHaveLength(30);
+    expect(video[slateTo]! - video[slateTo - 1]!).toBeLessThan(1000);
+    const sound = await ffmpegPts(bytes, '-map 0:a -c copy');
+    const gaps = sound.slice(1).map((at, index) => at - sound[index]!);
+    expect(Math.max(...gaps)).toBeLessThan(400);
+    expect(sound.at(-1)! / 10 - EPOCH_MS).toBeGreaterThan(4200);
+    // Who joined at the slate decodes it and what came after.
+    const joinedVideo = await ffmpegPts(await joinedBody, worker);
+    expect(joinedVideo).toEqual(video.slice(-joinedVideo.length));
+    expect(joinedVideo.length).toBeGreaterThan(30);
+  });
+
+  it('shows a freeze frame at once and until it is over, and nothing that is no JPEG', async () => {
+    begin();
+    send(0, 30);
+    contribution.freezeFrame(Uint8Array.of(1, 2, 3));
+    const jpeg = await ffmpegOutput(
+      Buffer.alloc(0),
+      [],
+      [
+        ...'-v error -f lavfi -i testsrc2=size=320x180 -frames:v 1 -f image2 -c:v mjpeg pipe:1'.split(
+          ' ',
+        ),
+      ],
+    );
+    contribution.freezeFrame(jpeg);
+    await until('the freeze frame', 10_000, () => contribution.stats().shown === 'slate');
+    send(30, 40);
+    expect(contribution.stats().shown).toBe('slate');
+    contribution.freezeFrame(undefined);
+    expect(keyframeReasons).toContain('the picture is not frozen any more');
+    send(59, 62);
+    expect(contribution.stats().shown).toBe('live');
+  });
+
+  it('goes on from another ingest with the slate before its own source comes', async () => {
+    contribution.resume({
+      ...{ newestMs: EPOCH_MS - 2000, pictureMs: EPOCH_MS - 3000 },
+      ...{ transitMs: 30, codec: 'h264', runMs: 0 },
+    });
+    await until('the slate', 20_000, () => contribution.isReady());
+    expect(contribution.stats()).toMatchObject({ shown: 'slate', state: 'idle' });
+    expect(contribution.newestMs()).toBeGreaterThan(EPOCH_MS - 2000);
+    nowMs += 60_000;
+    await until('its end', 5000, () => !contribution.isReady());
+    expect(contribution.anchor()).toBeUndefined();
+  });
+
+  it('says 503 while there is no picture and no slate can be made', async () => {
+    slates.card = () => undefined;
     const before = await open();
     before.resume();
     expect([before.statusCode, before.headers['retry-after']]).toEqual([503, '1']);

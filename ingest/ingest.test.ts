@@ -29,6 +29,11 @@ function make(): { ingest: Ingest; run: (attempt: number) => Promise<string> } {
         withdrawFeed: () => Promise.resolve(),
         reportIngest: () => Promise.resolve(),
       },
+      anchors: {
+        timelineAnchor: () => Promise.resolve(undefined),
+        keepTimelineAnchor: () => Promise.resolve(),
+      },
+      ffmpegPath: 'ffmpeg',
       internalToken: new Secret('token'),
       internalBaseUrl: 'http://127.0.0.1:1',
     },

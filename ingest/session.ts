@@ -4,7 +4,7 @@
  * Everything that fails is tried again, with one back-off per layer, until the job's signal aborts.
  */
 import type { Clock } from '../infra/kernel/broadcastClock.ts';
-import type { Directory, StatusBoard } from '../infra/kernel/directory.ts';
+import type { Directory, StatusBoard, TimelineAnchors } from '../infra/kernel/directory.ts';
 import { errorText } from '../infra/kernel/errors.ts';
 import { backoffMs, pause } from '../infra/kernel/lifecycle.ts';
 import type { Logger } from '../infra/kernel/logger.ts';
@@ -20,6 +20,8 @@ import {
   type SignallingTarget,
 } from './pixelstreaming/signallingClient.ts';
 import type { SubscriptionEvent } from './pixelstreaming/subscription.ts';
+import { createSlates } from './slate/slates.ts';
+import { TimelineKeeper } from './timeline/keeper.ts';
 import { monotonicMs, type PeerEvent, type PeerStats } from './webrtc/messages.ts';
 import { createPeerThread, type PeerThread, type RemotePeer } from './webrtc/peerThread.ts';
 
@@ -30,9 +32,12 @@ export type IngestDeps = {
   readonly clock: Clock;
   readonly directory: Pick<Directory, 'signallingServers'>;
   readonly board: Pick<StatusBoard, 'announceFeed' | 'withdrawFeed' | 'reportIngest'>;
+  readonly anchors: TimelineAnchors;
   readonly internalToken: Secret;
   /** Base URL of this process's internal listener. */
   readonly internalBaseUrl: string;
+  /** Makes the slates. */
+  readonly ffmpegPath: string;
 };
 
 const WATCH_EVERY_MS = 250;
@@ -60,6 +65,7 @@ export class IngestSession {
   readonly #epoch: Epoch;
   readonly #logger: Logger;
   readonly #thread: PeerThread;
+  readonly #keeper: TimelineKeeper;
   readonly #total: Counts = {
     framesIn: 0,
     framesDamaged: 0,
@@ -88,6 +94,7 @@ export class IngestSession {
     this.#epoch = job.epoch;
     this.#logger = deps.logger.child({ broadcast: job.broadcast.id });
     this.#thread = createPeerThread({ logger: this.#logger }, config);
+    this.#keeper = new TimelineKeeper({ ...deps, logger: this.#logger }, job.broadcast, config);
     this.contribution = createContribution(
       {
         ...deps,
@@ -95,13 +102,26 @@ export class IngestSession {
           this.#logger.debug({ reason }, 'keyframe requested');
           this.#active?.peer.requestKeyframe();
         },
+        slates: createSlates(this.#logger, {
+          ffmpegPath: deps.ffmpegPath,
+          title: job.broadcast.id,
+          image: config.slate.image,
+          size: job.broadcast.ladder.video[0] ?? { width: 1280, height: 720 },
+          fps: job.broadcast.grid.fps,
+        }),
       },
-      { broadcastId: job.broadcast.id },
+      {
+        broadcastId: job.broadcast.id,
+        fps: job.broadcast.grid.fps,
+        slateAfterMs: config.slate.afterMs,
+        slateMaxMs: config.slate.maxMs,
+      },
     );
   }
 
   /** Runs until `signal` aborts; never rejects for a fault of a peer or a server. */
   async run(signal: AbortSignal): Promise<void> {
+    this.#wasLive = await this.#keeper.restore(this.contribution);
     const watching = setInterval(() => this.#watch(), WATCH_EVERY_MS);
     const reporting = setInterval(() => void this.#report(), REPORT_EVERY_MS);
     try {
@@ -323,7 +343,7 @@ export class IngestSession {
   #status(): IngestStatus {
     const { codec, width, height } = this.contribution.stats();
     const { framesIn, framesDamaged, plisSent, nacksSent } = this.#total;
-    const isLive = this.contribution.isReady();
+    const isLive = this.contribution.stats().shown === 'live';
     this.#wasLive ||= isLive;
     const entries = {
       reason: isLive ? undefined : this.#reason,
@@ -359,6 +379,7 @@ export class IngestSession {
     const { id } = this.#broadcast;
     try {
       await board.reportIngest(id, this.#status());
+      await this.#keeper.keep(this.contribution);
       if (this.contribution.isReady()) {
         this.#isAnnounced = true;
         const url = `${internalBaseUrl}${feedPath(id)}`;

@@ -68,6 +68,17 @@ describe('the state of a broadcast', () => {
       },
       CONNECTED,
     ],
+    // The slate stands for the picture, and media goes on.
+    [
+      'interrupted',
+      {
+        ...NOTHING,
+        ingest: { ...INGEST, state: 'interrupted' },
+        transcode: TRANSCODE,
+        origin: { lastMsn: 5, newestMs: NOW - 100, tracks: [] },
+      },
+      GONE,
+    ],
     ['interrupted', { ...NOTHING, origin: { lastMsn: 5, newestMs: NOW - 4000, tracks: [] } }, GONE],
   ] satisfies [string, RoleStatuses, StreamerState][])('is %s', (state, statuses, streamer) => {
     expect(stateOf(DEMO, statuses, streamer, NOW).state).toBe(state);

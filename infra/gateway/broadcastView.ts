@@ -14,6 +14,8 @@ export type BroadcastView = {
   readonly id: string;
   readonly state: BroadcastState;
   readonly reason?: string;
+  /** Whether media is published: while `interrupted` too, if a slate stands for the picture. */
+  readonly isOnAir: boolean;
   readonly source: Broadcast['source'];
   /** ISO 8601 instant of the last change of state. */
   readonly since: string;
@@ -63,9 +65,10 @@ export function stateOf(
   const isPublished = source.kind === 'publish';
   // Before the first whole segment of every track there is no playlist to give.
   if (origin?.lastMsn !== undefined && origin.isEnded !== true) {
-    return origin.newestMs !== undefined && nowMs - origin.newestMs < STALE_MS
-      ? { state: 'live', ...degradation(redundancy, isPublished, statuses) }
-      : { state: 'interrupted', reason: interruption(isPublished, streamer) };
+    if (isOnAir(origin, nowMs) && statuses.ingest?.state !== 'interrupted') {
+      return { state: 'live', ...degradation(redundancy, isPublished, statuses) };
+    }
+    return { state: 'interrupted', reason: interruption(isPublished, streamer) };
   }
   return isPublished ? stateBeforePublish(origin) : stateBeforeMedia(statuses, streamer);
 }
@@ -79,6 +82,10 @@ function degradation(
   return isPublished || slots >= redundancy
     ? {}
     : { reason: `degraded: ${slots} of ${redundancy} encoders run; it needs another free worker` };
+}
+
+function isOnAir(origin: OriginStatus | undefined, nowMs: UnixMs): boolean {
+  return origin?.newestMs !== undefined && nowMs - origin.newestMs < STALE_MS;
 }
 
 function stateBeforePublish(origin: OriginStatus | undefined): State {
@@ -122,6 +129,7 @@ export function broadcastView(
   return {
     id: broadcast.id,
     ...stateOf(broadcast, statuses, streamer, at.nowMs),
+    isOnAir: broadcast.endedMs === undefined && isOnAir(origin, at.nowMs),
     source: broadcast.source,
     since: new Date(broadcast.endedMs ?? at.since).toISOString(),
     tracks: origin?.tracks ?? [],

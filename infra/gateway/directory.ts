@@ -1,8 +1,9 @@
 /**
  * Who is where, in Redis: leases of the roles, feeds, and what each role says of its broadcasts.
- * Every key expires after 5 s unless renewed; the hash of desired broadcasts does not.
+ * Every key expires after 5 s unless renewed; the hash of desired broadcasts does not, and where a
+ * timeline stands is kept for as long as its ingest asks.
  */
-import type { Directory, FeedLocation, StatusBoard } from '../kernel/directory.ts';
+import type { Directory, FeedLocation, StatusBoard, TimelineAnchors } from '../kernel/directory.ts';
 import type { KeyValueStore } from '../kernel/redis.ts';
 import {
   type Broadcast,
@@ -14,6 +15,7 @@ import {
   originStatusSchema,
   parseEpoch,
   slotKey,
+  timelineAnchorSchema,
   transcodeStatusSchema,
   type IngestStatus,
   type OriginStatus,
@@ -36,6 +38,7 @@ const SLOTS = 'grandstand:slot';
 const LOST = 'grandstand:lost';
 const SUPERSEDED = 'grandstand:superseded';
 const MARK = 'grandstand:mark';
+const TIMELINES = 'grandstand:timeline';
 
 /** Roles that others must find: by base URL, a worker by the class of its encoder. */
 export type LeasedRole = 'origin' | 'signalling' | 'worker';
@@ -52,7 +55,8 @@ export type RoleStatuses = {
 
 /** The directory with the writes that only the gateway makes. */
 export type RedisDirectory = Directory &
-  StatusBoard & {
+  StatusBoard &
+  TimelineAnchors & {
     leaseRole(role: LeasedRole, instance: string, value: string): Promise<void>;
     /** Says which machine a process is on. */
     leaseHost(seat: Seat): Promise<void>;
@@ -158,6 +162,11 @@ export function redisDirectory(store: KeyValueStore): RedisDirectory {
     reportLostPublisher: (id, slot, epoch) =>
       lease(`${LOST}:${slotKey(id, slot)}`, formatEpoch(epoch)),
     reportOrigin: (id, status) => lease(`${STATUS}:origin:${id}`, status),
+    async timelineAnchor(id) {
+      return statusOf(await store.get(`${TIMELINES}:${id}`), timelineAnchorSchema);
+    },
+    keepTimelineAnchor: (id, anchor, keepMs) =>
+      store.lease(`${TIMELINES}:${id}`, JSON.stringify(anchor), keepMs),
     async statusesOf(id) {
       const [ingest, origin, ...slots] = await Promise.all(
         [`ingest:${id}`, `origin:${id}`, `transcode:${id}:0`, `transcode:${id}:1`].map((key) =>

@@ -2,7 +2,14 @@
  * Who is where: roles lease `{role}:{instance} -> base URL` in Redis and find each other by it.
  * Consumers declare which of these they need; the gateway supplies the Redis adapter.
  */
-import type { Broadcast, Epoch, IngestStatus, OriginStatus, TranscodeStatus } from './wire.ts';
+import type {
+  Broadcast,
+  Epoch,
+  IngestStatus,
+  OriginStatus,
+  TimelineAnchor,
+  TranscodeStatus,
+} from './wire.ts';
 
 /** Where the newest feed of a broadcast is served. */
 export type FeedLocation = { readonly url: string; readonly epoch: Epoch };
@@ -28,6 +35,12 @@ export interface StatusBoard {
   /** An origin has lost the connections of a slot, and nobody came back. */
   reportLostPublisher(broadcastId: string, slot: number, epoch: Epoch): Promise<void>;
   reportOrigin(broadcastId: string, status: OriginStatus): Promise<void>;
+}
+
+/** What an ingest leaves to the next one of the same broadcast. */
+export interface TimelineAnchors {
+  timelineAnchor(broadcastId: string): Promise<TimelineAnchor | undefined>;
+  keepTimelineAnchor(broadcastId: string, anchor: TimelineAnchor, keepMs: number): Promise<void>;
 }
 
 /**

@@ -2,7 +2,10 @@
 import type { Ticks, UnixMs } from './time.ts';
 
 /** Video codecs that reach the feed; audio is always Opus. */
-export type VideoCodec = 'h264';
+export const VIDEO_CODECS = ['h264', 'h265', 'vp8', 'vp9', 'av1'] as const;
+
+/** A video codec that reaches the feed. */
+export type VideoCodec = (typeof VIDEO_CODECS)[number];
 
 /** One encoded picture or audio frame, before it has a place on the timeline. */
 export type AccessUnit = {

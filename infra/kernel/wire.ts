@@ -240,5 +240,24 @@ export type TranscodeStatus = Readonly<z.output<typeof transcodeStatusSchema>>;
 /** What an origin says of a broadcast. */
 export type OriginStatus = Readonly<z.output<typeof originStatusSchema>>;
 
+/**
+ * Where the timeline of a broadcast stands, so that another ingest of it goes on from there and never
+ * stamps below (architecture §2).
+ */
+export const timelineAnchorSchema = z.object({
+  /** Nothing was stamped past this (Unix ms). */
+  newestMs: z.number(),
+  /** When the last picture of the source came (Unix ms). */
+  pictureMs: z.number(),
+  /** Time of a picture from capture to arrival. */
+  transitMs: z.number(),
+  codec: z.string(),
+  /** Start of the run that it belongs to (Unix ms). */
+  runMs: z.number(),
+});
+
+/** Where the timeline of a broadcast stands. */
+export type TimelineAnchor = Readonly<z.output<typeof timelineAnchorSchema>>;
+
 /** State of a broadcast in the API. */
 export type BroadcastState = 'idle' | 'queued' | 'starting' | 'live' | 'interrupted' | 'ended';

@@ -12,7 +12,8 @@ export function buildIngest(house: House): RolePart {
   const ingest = stack.push(
     createIngest(
       {
-        ...{ metrics, clock, directory, board: directory, internalToken },
+        ...{ metrics, clock, directory, board: directory, anchors: directory, internalToken },
+        ffmpegPath: config.worker.ffmpegPath,
         logger: area('ingest'),
         internalBaseUrl: house.internalUrl,
       },

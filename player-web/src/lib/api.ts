@@ -43,6 +43,8 @@ export type Broadcast = {
   readonly state: BroadcastState;
   /** Why, where the gateway knows more than the state says. */
   readonly reason: string | undefined;
+  /** Media is published: while interrupted too, if a slate stands for the picture. */
+  readonly isOnAir: boolean;
   readonly streamerId: string | undefined;
   readonly sourceKind: string | undefined;
   /** Since when the state holds (Unix ms). */
@@ -110,6 +112,7 @@ export function parseBroadcast(input: unknown): Broadcast | undefined {
     id,
     state,
     reason: asText(record['reason']),
+    isOnAir: state === 'live' || record['isOnAir'] === true,
     streamerId: asText(source['streamerId']),
     sourceKind: asText(source['kind']),
     sinceMs: asInstant(record['since']),

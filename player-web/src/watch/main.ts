@@ -112,7 +112,7 @@ if (id === undefined) {
 }
 
 function hear(broadcast: Broadcast): void {
-  const { state, reason, sinceMs, windowFromMs, windowUrls } = broadcast;
+  const { state, isOnAir, reason, sinceMs, windowFromMs, windowUrls } = broadcast;
   const complete = broadcast.recording?.isComplete === true ? broadcast.recording : undefined;
   api = {
     ...api,
@@ -123,6 +123,7 @@ function hear(broadcast: Broadcast): void {
   };
   session.setBroadcast({
     state,
+    isOnAir,
     live: broadcast.urls,
     window: windowFromMs === undefined ? undefined : windowUrls,
     fromMs: windowFromMs ?? sinceMs,

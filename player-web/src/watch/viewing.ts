@@ -42,6 +42,8 @@ export type SessionStats = {
 /** What there is to play. */
 export type Programme = {
   readonly state: BroadcastState;
+  /** Media is published: while interrupted too, if a slate stands for the picture. */
+  readonly isOnAir: boolean;
   readonly live: Urls;
   /** The window that can be rewound to; undefined where nothing is kept. */
   readonly window: Urls | undefined;

@@ -8,6 +8,7 @@ const LIVE_MS = 1_795_212_000_000;
 const URLS = (name: string) => ({ hls: `${name}.m3u8`, dash: `${name}.mpd` });
 const PROGRAMME: Programme = {
   state: 'live',
+  isOnAir: true,
   live: URLS('main'),
   window: URLS('dvr'),
   fromMs: LIVE_MS - 3_600_000,
@@ -40,8 +41,9 @@ describe('Whereabouts', () => {
     expect([where.moveTo(AT_LIVE), where.isFollowing]).toEqual([true, true]);
   });
 
-  it('plays what is behind live although live is interrupted, and live only while it is', () => {
-    const where = viewer({ state: 'interrupted' });
+  it('plays what is behind live although live is interrupted, and live only while it is on air', () => {
+    expect(viewer({ state: 'interrupted' }).isPlayable()).toBe(true);
+    const where = viewer({ state: 'interrupted', isOnAir: false });
     expect(where.isPlayable()).toBe(false);
     where.moveTo({ source: 'window', isFollowing: false, atMs: LIVE_MS - 600_000 });
     expect(where.isPlayable()).toBe(true);

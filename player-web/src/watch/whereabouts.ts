@@ -40,7 +40,7 @@ export class Whereabouts {
   /** Whether there is something to load. What lies behind live is there while live is away. */
   isPlayable(): boolean {
     return this.source === 'live' && this.isFollowing
-      ? this.programme?.state === 'live'
+      ? this.programme?.isOnAir === true
       : this.urls() !== undefined;
   }
 

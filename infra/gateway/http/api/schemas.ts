@@ -70,6 +70,9 @@ export const broadcastSchema = z
     id: broadcastIdSchema,
     state: z.enum(['idle', 'queued', 'starting', 'live', 'interrupted', 'ended']),
     reason: z.string().optional(),
+    isOnAir: z
+      .boolean()
+      .describe('Media is published: while interrupted too, if a slate stands for the picture.'),
     source: sourceSchema,
     since: instantSchema.describe('Instant of the last change of state.'),
     tracks: originStatusSchema.shape.tracks,
