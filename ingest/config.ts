@@ -1,8 +1,19 @@
 /** Configuration of the ingest role. Every field is optional in the file; defaults are here. */
 import { z } from 'zod';
+import { VIDEO_CODECS } from '../infra/kernel/media.ts';
 
 /** Schema of the `ingest` section. */
 export const ingestConfigSchema = z.strictObject({
+  codecs: z
+    .array(z.enum(VIDEO_CODECS))
+    .min(1)
+    .refine((codecs) => new Set(codecs).size === codecs.length, {
+      message: 'a codec stands here twice',
+    })
+    .default([...VIDEO_CODECS])
+    .describe(
+      'Video codecs that are taken, the preferred first: the first of them that the streamer offers is agreed on.',
+    ),
   feedback: z
     .enum(['transport-cc', 'remb', 'none'])
     .default('transport-cc')

@@ -265,9 +265,9 @@ export class IngestSession {
       this.contribution.beginSource({ hasAudio: active.hasAudio });
     }
     if (event.kind === 'parameters') {
-      const { width, height } = event.parameters;
-      this.#logger.info({ width, height }, 'picture parameters');
-      this.contribution.videoParameters({ codec: 'h264', ...event.parameters });
+      const { codec, width, height } = event.parameters;
+      this.#logger.info({ codec, width, height }, 'picture parameters');
+      this.contribution.videoParameters(event.parameters);
       return;
     }
     // The thread's time is carried over as an age: all threads share the monotonic clock.

@@ -14,7 +14,10 @@ export type AccessUnit = {
   readonly rtpTime: number;
   /** Broadcast clock when its first packet arrived. */
   readonly arrivedMs: UnixMs;
-  /** H.264: length-prefixed NAL units (4 bytes, AVCC), parameter sets left in; Opus: one packet. */
+  /**
+   * As Matroska has it. H.264, H.265: NAL units behind 4-byte lengths, parameter sets left in; AV1:
+   * OBUs with sizes, without temporal delimiters; VP8, VP9: the frame; Opus: one packet.
+   */
   readonly data: Uint8Array;
   readonly isKeyframe: boolean;
 };
@@ -33,7 +36,7 @@ export type VideoParameters = {
   readonly codec: VideoCodec;
   readonly width: number;
   readonly height: number;
-  /** AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1). */
+  /** Matroska's CodecPrivate: `avcC`, `hvcC` or `av1C` record; empty for VP8 and VP9. */
   readonly decoderConfiguration: Uint8Array;
 };
 

@@ -2,7 +2,7 @@
  * Live Matroska (RFC 9559) with absolute UTC time: header once, then clusters of unknown size
  * that begin at each video keyframe or after 2 s. Append-only; nothing is ever sought. Pure.
  */
-import type { StampedUnit, VideoParameters } from '../../infra/kernel/media.ts';
+import type { StampedUnit, VideoCodec, VideoParameters } from '../../infra/kernel/media.ts';
 import { AUDIO_TIMESCALE, rescale, VIDEO_TIMESCALE } from '../../infra/kernel/time.ts';
 import {
   concatBytes,
@@ -63,6 +63,15 @@ const OPUS_HEAD = Uint8Array.of(
   ...new TextEncoder().encode('OpusHead'),
   ...[1, 2, 0, 0, 0x80, 0xbb, 0, 0, 0, 0, 0],
 );
+
+/** Codec IDs of Matroska's codec registry. */
+const CODEC_ID: Readonly<Record<VideoCodec, string>> = {
+  h264: 'V_MPEG4/ISO/AVC',
+  h265: 'V_MPEGH/ISO/HEVC',
+  vp8: 'V_VP8',
+  vp9: 'V_VP9',
+  av1: 'V_AV1',
+};
 
 /** Everything before the first cluster: EBML header, open Segment, Info, Tracks. */
 export function feedHeader(video: VideoParameters): Uint8Array {
@@ -144,8 +153,10 @@ function videoTrack(video: VideoParameters): Uint8Array {
     uintElement(ID.TrackUID, TRACK_NUMBER.video),
     uintElement(ID.TrackType, 1),
     uintElement(ID.FlagLacing, 0),
-    textElement(ID.CodecID, 'V_MPEG4/ISO/AVC'),
-    element(ID.CodecPrivate, video.decoderConfiguration),
+    textElement(ID.CodecID, CODEC_ID[video.codec]),
+    ...(video.decoderConfiguration.length === 0
+      ? []
+      : [element(ID.CodecPrivate, video.decoderConfiguration)]),
     element(
       ID.Video,
       uintElement(ID.PixelWidth, video.width),

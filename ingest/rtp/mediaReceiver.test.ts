@@ -24,9 +24,9 @@ function setup(): { receiver: MediaReceiver; log: string[] } {
   const receiver = new MediaReceiver(
     {
       formats: new Map([
-        [96, { kind: 'video' }],
+        [96, { kind: 'video', codec: 'h264' }],
         [97, { kind: 'rtx', apt: 96 }],
-        [98, { kind: 'video' }],
+        [98, { kind: 'video', codec: 'h264' }],
         [111, { kind: 'audio' }],
       ]),
       localSsrc: 1,

@@ -3,9 +3,9 @@
  * RTCP out. Owns which SSRC is the picture and which the sound, retransmission, order, loss and
  * every kind of feedback. Leaves decryption and header parsing to the peer that feeds it.
  */
+import type { VideoCodec, VideoParameters } from '../../infra/kernel/media.ts';
 import { type KeyframeReason, KeyframePolicy } from './keyframePolicy.ts';
 import { NackList } from './nackList.ts';
-import type { VideoDescription } from './parameterSets.ts';
 import { type Ordered, ReorderBuffer } from './reorderBuffer.ts';
 import { RoundTrip } from './roundTrip.ts';
 import { genericNack, ntpToUnixMs, pictureLossIndication } from './rtcp.ts';
@@ -13,11 +13,12 @@ import { readRtcp } from './rtcpReader.ts';
 import { type RtpPacket, unwrapRetransmission } from './rtpPacket.ts';
 import { SenderFeedback, type SenderFeedbackOptions } from './senderFeedback.ts';
 import { Unwrapper } from './unwrap.ts';
-import { VideoAssembler } from './videoAssembler.ts';
+import { VideoAssembler } from '../video/videoAssembler.ts';
 
 /** What a payload type stands for. */
 export type PayloadFormat =
-  | { readonly kind: 'video' | 'audio' }
+  | { readonly kind: 'video'; readonly codec: VideoCodec }
+  | { readonly kind: 'audio' }
   /** Retransmissions of the payload type `apt` (RFC 4588). */
   | { readonly kind: 'rtx'; readonly apt: number };
 
@@ -55,7 +56,7 @@ export type ReceivedReport = {
 export interface MediaReceiverSink {
   /** An SSRC changed: RTP time bases start over, parameters will be given again. */
   restarted(): void;
-  parameters(parameters: VideoDescription): void;
+  parameters(parameters: VideoParameters): void;
   unit(unit: ReceivedUnit): void;
   report(report: ReceivedReport): void;
   /** An RTCP packet for the sender. */
@@ -109,7 +110,7 @@ export class MediaReceiver {
   #audio: Stream | undefined;
   readonly #roundTrip = new RoundTrip();
   #nacks = new NackList(this.#roundTrip);
-  #assembler = new VideoAssembler();
+  #assembler: VideoAssembler;
   #videoMs = Number.NEGATIVE_INFINITY;
   #videoPayloadType: number | undefined;
   #unansweredPlis = 0;
@@ -129,6 +130,7 @@ export class MediaReceiver {
   constructor(options: MediaReceiverOptions, sink: MediaReceiverSink) {
     this.#options = options;
     this.#sink = sink;
+    this.#assembler = new VideoAssembler(codecOf(options.formats));
     this.#feedback = new SenderFeedback(options);
     this.#keyframes = new KeyframePolicy({
       throttleMs: options.keyframeThrottleMs,
@@ -310,7 +312,7 @@ export class MediaReceiver {
     this.#video = undefined;
     this.#audio = undefined;
     this.#nacks = new NackList(this.#roundTrip);
-    this.#assembler = new VideoAssembler();
+    this.#assembler = new VideoAssembler(codecOf(this.#options.formats));
     this.#keyframes.want('start');
     this.#videoMs = Number.NEGATIVE_INFINITY;
     this.#sink.restarted();
@@ -378,4 +380,10 @@ export class MediaReceiver {
   #target(stream: Stream): { readonly senderSsrc: number; readonly mediaSsrc: number } {
     return { senderSsrc: this.#options.localSsrc, mediaSsrc: stream.ssrc };
   }
+}
+
+/** One codec is agreed on, under one payload type or several. */
+function codecOf(formats: MediaReceiverOptions['formats']): VideoCodec {
+  const video = [...formats.values()].find((format) => format.kind === 'video');
+  return video?.codec ?? 'h264';
 }

@@ -1,6 +1,6 @@
 /** What the main thread and the peer thread say to each other. Data only; buffers are transferred. */
 import type { ErrorCode } from '../../infra/kernel/errors.ts';
-import type { VideoDescription } from '../rtp/parameterSets.ts';
+import type { VideoCodec, VideoParameters } from '../../infra/kernel/media.ts';
 import type { MediaReceiverStats, ReceivedReport, ReceivedUnit } from '../rtp/mediaReceiver.ts';
 import type { FeedbackMode } from '../rtp/senderFeedback.ts';
 import type { SrtpStats } from '../srtp/srtpReceiver.ts';
@@ -9,6 +9,8 @@ import type { ControlStats } from './controlChannel.ts';
 
 /** How peers of one thread are made. */
 export type PeerConfig = {
+  /** Video codecs that are taken, the preferred first. */
+  readonly codecs: readonly VideoCodec[];
   readonly feedback: FeedbackMode;
   readonly startBitrateBps: number;
   readonly minBitrateBps: number;
@@ -36,7 +38,7 @@ export type PeerEvent =
   | { readonly kind: 'connected' }
   /** RTP time bases start over. */
   | { readonly kind: 'restarted' }
-  | { readonly kind: 'parameters'; readonly parameters: VideoDescription }
+  | { readonly kind: 'parameters'; readonly parameters: VideoParameters }
   | { readonly kind: 'unit'; readonly unit: ReceivedUnit }
   | { readonly kind: 'report'; readonly report: ReceivedReport }
   | { readonly kind: 'stats'; readonly stats: PeerStats }

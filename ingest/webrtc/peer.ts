@@ -10,6 +10,7 @@ import { MediaReceiver, type MediaReceiverSink } from '../rtp/mediaReceiver.ts';
 import { ControlInbox, encodeOutbound, type OutboundMessage } from './controlChannel.ts';
 import { monotonicMs, type PeerConfig, type PeerEvent } from './messages.ts';
 import { type ProtectedMedia, protectMedia } from './protectedMedia.ts';
+import { ENCODING_NAMES } from './videoCodecs.ts';
 import { type PreparedOffer, prepareOffer, renderAnswer } from './sdp.ts';
 
 /** A peer in the peer thread. */
@@ -61,7 +62,7 @@ class WeriftPeer implements Peer {
     this.#hasStun = iceServers.some(({ urls }) => urls.some((url) => /^stuns?:/i.test(url)));
     this.#connection = new RTCPeerConnection({
       codecs: {
-        video: [codec('video/H264', 90_000)],
+        video: config.codecs.map((name) => codec(`video/${ENCODING_NAMES[name]}`, 90_000)),
         audio: [codec('audio/opus', 48_000, 2)],
       },
       headerExtensions: { video: [], audio: [] },
@@ -91,7 +92,12 @@ class WeriftPeer implements Peer {
   async answer(offerSdp: string): Promise<void> {
     this.#isAnswering = true;
     try {
-      const offer = prepareOffer(offerSdp, this.#config.feedback, this.#config);
+      const offer = prepareOffer(
+        offerSdp,
+        this.#config.feedback,
+        this.#config.codecs,
+        this.#config,
+      );
       this.#offer = offer;
       const connection = this.#connection;
       await connection.setRemoteDescription({ type: 'offer', sdp: offer.sdp }).catch(asBadSdp);

@@ -102,11 +102,11 @@ const linesOf = (sdp: string, from: string, until: string): string[] => {
 };
 
 describe('prepareOffer', () => {
-  const offer = prepareOffer(OFFER, 'transport-cc', HINTS);
+  const offer = prepareOffer(OFFER, 'transport-cc', ['h264'], HINTS);
 
   it('keeps H.264 in packetization mode 1 with its retransmission, and Opus', () => {
     expect([...offer.formats]).toEqual([
-      [102, { kind: 'video' }],
+      [102, { kind: 'video', codec: 'h264' }],
       [103, { kind: 'rtx', apt: 102 }],
       [111, { kind: 'audio' }],
     ]);
@@ -152,9 +152,57 @@ describe('prepareOffer', () => {
     expect(answer).toContain('m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:2');
   });
 
+  it.each([
+    ['VP8 where it is preferred', ['vp8', 'h264'], 'vp8', [96, 97]],
+    ['the first that is offered', ['av1', 'h265', 'h264', 'vp8'], 'h264', [102, 103]],
+  ] as const)('takes %s', (_name, wanted, codec, payloadTypes) => {
+    const other = prepareOffer(OFFER, 'transport-cc', wanted, HINTS);
+    expect([...other.formats.keys()]).toEqual([...payloadTypes, 111]);
+    expect(other.formats.get(payloadTypes[0])).toEqual({ kind: 'video', codec });
+  });
+
+  it('asks for its bitrate in a codec that has no parameters of its own', () => {
+    const vp8 = prepareOffer(OFFER, 'transport-cc', ['vp8'], HINTS);
+    const lines = linesOf(renderAnswer(STACK_ANSWER, vp8), 'm=video', 'm=audio');
+    expect(lines.filter((line) => line.includes(':96 '))).toEqual([
+      'a=rtpmap:96 VP8/90000',
+      'a=rtcp-fb:96 nack',
+      'a=rtcp-fb:96 nack pli',
+      'a=rtcp-fb:96 transport-cc',
+      'a=fmtp:96 x-google-start-bitrate=4000;x-google-max-bitrate=20000',
+    ]);
+  });
+
+  it('answers a streamer that puts sound, data and picture in another order', () => {
+    const [session = '', ...sections] = OFFER.split(/(?=^m=)/m);
+    const turned = prepareOffer(
+      [session, ...sections.toReversed()].join(''),
+      'transport-cc',
+      ['h264'],
+      HINTS,
+    );
+    expect(turned.formats).toEqual(prepareOffer(OFFER, 'transport-cc', ['h264'], HINTS).formats);
+    expect(turned.sdp.match(/^m=\w+/gm)).toEqual(['m=application', 'm=audio', 'm=video']);
+  });
+
+  it('leaves out H.265 with decoding order numbers and VP9 with more than 8 bits', () => {
+    const offer = OFFER.replaceAll('H264', 'VP9').replace(
+      /packetization-mode=1;profile-level-id=42001f/,
+      'profile-id=2',
+    );
+    expect([...prepareOffer(offer, 'none', ['vp9'], HINTS).formats.keys()]).toEqual([
+      104, 105, 111,
+    ]);
+    const h265 = OFFER.replaceAll('H264', 'H265').replaceAll(
+      '42001f',
+      '42001f;sprop-max-don-diff=2',
+    );
+    expect(() => prepareOffer(h265, 'none', ['h265'], HINTS)).toThrow('no codec of H265');
+  });
+
   it('falls back to REMB where no transport-wide numbers are offered', () => {
     const without = OFFER.replaceAll(`a=extmap:4 ${TRANSPORT_CC}\r\n`, '');
-    const fallback = prepareOffer(without, 'transport-cc', HINTS);
+    const fallback = prepareOffer(without, 'transport-cc', ['h264'], HINTS);
     expect(fallback).toMatchObject({ feedback: 'remb', transportCcId: undefined });
     expect(renderAnswer(STACK_ANSWER, fallback)).toContain('a=rtcp-fb:102 goog-remb');
   });
@@ -164,11 +212,11 @@ describe('prepareOffer', () => {
     ['JSON', '{"type":"offer"}'],
     ['a header alone', 'v=0\r\n'],
     ['no video', OFFER.replace('m=video 9', 'm=video 0')],
-    ['VP8 alone', OFFER.replaceAll('H264', 'VP9')],
+    ['other codecs alone', OFFER.replaceAll('H264', 'VP9')],
     ['no fingerprint', OFFER.replaceAll('a=fingerprint:', 'a=x:')],
     ['too much', `v=0\r\n${'a=x\r\n'.repeat(100_000)}`],
   ])('refuses %s', (_name, sdp) => {
-    expect(() => prepareOffer(sdp, 'transport-cc', HINTS)).toThrow(GatewayError);
+    expect(() => prepareOffer(sdp, 'transport-cc', ['h264'], HINTS)).toThrow(GatewayError);
   });
 
   it('throws nothing but bad_sdp, whatever comes', () => {
@@ -178,7 +226,9 @@ describe('prepareOffer', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), mangled), (sdp) => {
         try {
-          expect(prepareOffer(sdp, 'transport-cc', HINTS).formats.size).toBeGreaterThan(0);
+          expect(prepareOffer(sdp, 'transport-cc', ['h264'], HINTS).formats.size).toBeGreaterThan(
+            0,
+          );
         } catch (error) {
           expect(error).toMatchObject({ code: 'bad_sdp' });
         }

@@ -4,8 +4,10 @@
  * nothing else, and the answer's media lines are written here, so that both cannot disagree.
  */
 import { GatewayError } from '../../infra/kernel/errors.ts';
+import type { VideoCodec } from '../../infra/kernel/media.ts';
 import type { PayloadFormat } from '../rtp/mediaReceiver.ts';
 import type { FeedbackMode } from '../rtp/senderFeedback.ts';
+import { chooseVideo, ENCODING_NAMES, formatParameter, type OfferedCodec } from './videoCodecs.ts';
 
 /** An offer that the ingest can answer. */
 export type PreparedOffer = {
@@ -47,7 +49,6 @@ const REPLACED_IN_OFFER = /^a=(?:end-of-candidates|extmap:|rtpmap:|fmtp:|rtcp-fb
 const REPLACED_IN_ANSWER =
   /^a=(?:extmap:|rtpmap:|fmtp:|rtcp-fb:|ssrc:|ssrc-group:|msid:|sendrecv|sendonly|recvonly|inactive)/;
 
-type Codec = { readonly payloadType: number; readonly name: string; readonly format: string };
 type Section = { readonly kind: string; readonly lines: readonly string[] };
 type Agreed = {
   readonly accepted: AcceptedMedia;
@@ -55,13 +56,16 @@ type Agreed = {
 };
 
 /**
- * Reads an offer and reduces it to H.264 with its retransmission, Opus and the data channel.
+ * Reads an offer and reduces it to one video codec with its retransmission, Opus and the data
+ * channel.
  *
- * @throws GatewayError `bad_sdp` where it is not SDP, has no H.264, or cannot be answered
+ * @param wantedVideo codecs that are taken, the preferred first
+ * @throws GatewayError `bad_sdp` where it is not SDP, has none of them, or cannot be answered
  */
 export function prepareOffer(
   sdp: string,
   wantedFeedback: FeedbackMode,
+  wantedVideo: readonly VideoCodec[],
   hints: BitrateHints,
 ): PreparedOffer {
   const { session, sections } = parse(sdp);
@@ -73,7 +77,7 @@ export function prepareOffer(
   const transportCcId = wantedFeedback === 'transport-cc' ? transportCcIdOf(video) : undefined;
   const feedback =
     wantedFeedback === 'transport-cc' && transportCcId === undefined ? 'remb' : wantedFeedback;
-  const agreedVideo = agreeOnVideo(video, feedback, hints);
+  const agreedVideo = agreeOnVideo(video, feedback, wantedVideo, hints);
   const agreedAudio = audio === undefined ? undefined : agreeOnAudio(audio, feedback);
   const accepted = new Map<string, AcceptedMedia>([[midOf(video), agreedVideo.accepted]]);
   if (audio !== undefined && agreedAudio !== undefined) {
@@ -151,7 +155,7 @@ function bundleMidOf(session: readonly string[]): string | undefined {
     ?.trim();
 }
 
-function codecsOf(section: Section): Codec[] {
+function codecsOf(section: Section): OfferedCodec[] {
   const order = (section.lines[0] ?? '').split(' ').slice(3).map(Number);
   return order.flatMap((payloadType) => {
     const rtpmap = attribute(section, 'rtpmap', payloadType);
@@ -172,16 +176,6 @@ function attribute(section: Section, name: string, payloadType: number): string 
   return section.lines.find((line) => line.startsWith(prefix))?.slice(prefix.length);
 }
 
-function parameter(format: string, name: string): string | undefined {
-  for (const pair of format.split(';')) {
-    const [key, value] = pair.split('=', 2);
-    if (key?.trim().toLowerCase() === name) {
-      return value?.trim();
-    }
-  }
-  return undefined;
-}
-
 function extensionId(section: Section, uri: string): number | undefined {
   const line = section.lines.find(
     (candidate) => candidate.startsWith('a=extmap:') && candidate.split(' ')[1] === uri,
@@ -195,16 +189,15 @@ function transportCcIdOf(section: Section): number | undefined {
   return isOffered ? extensionId(section, TRANSPORT_CC_URI) : undefined;
 }
 
-function agreeOnVideo(section: Section, feedback: FeedbackMode, hints: BitrateHints): Agreed {
+function agreeOnVideo(
+  section: Section,
+  feedback: FeedbackMode,
+  wanted: readonly VideoCodec[],
+  hints: BitrateHints,
+): Agreed {
   const codecs = codecsOf(section);
-  const h264 = codecs.filter((codec) => codec.name === 'h264');
-  const mode1 = h264.filter((codec) => parameter(codec.format, 'packetization-mode') === '1');
-  const chosen = mode1.length > 0 ? mode1 : h264;
-  if (chosen.length === 0) {
-    const offered = [...new Set(codecs.map((codec) => codec.name))].join(', ');
-    throw new GatewayError('bad_sdp', `the offer has no H.264 (it has ${offered})`);
-  }
-  const aptOf = (codec: Codec): number => Number(parameter(codec.format, 'apt'));
+  const { codec: agreed, payloads: chosen } = chooseVideo(codecs, wanted);
+  const aptOf = (codec: OfferedCodec): number => Number(formatParameter(codec.format, 'apt'));
   const rtx = codecs.filter(
     (codec) =>
       codec.name === 'rtx' && chosen.some(({ payloadType }) => payloadType === aptOf(codec)),
@@ -212,11 +205,11 @@ function agreeOnVideo(section: Section, feedback: FeedbackMode, hints: BitrateHi
   const attributes = [
     ...extensionLines(section, feedback),
     ...chosen.flatMap(({ payloadType, format }) => [
-      `a=rtpmap:${payloadType} H264/90000`,
+      `a=rtpmap:${payloadType} ${ENCODING_NAMES[agreed]}/90000`,
       `a=rtcp-fb:${payloadType} nack`,
       `a=rtcp-fb:${payloadType} nack pli`,
       ...feedbackLines(payloadType, feedback),
-      `a=fmtp:${payloadType} ${[format, ...bitrateParameters(hints)].filter(Boolean).join(';')}`,
+      ...formatLines(payloadType, [format, ...bitrateParameters(hints)]),
     ]),
     ...rtx.flatMap((codec) => [
       `a=rtpmap:${codec.payloadType} rtx/90000`,
@@ -229,7 +222,7 @@ function agreeOnVideo(section: Section, feedback: FeedbackMode, hints: BitrateHi
       attributes,
     },
     formats: [
-      ...chosen.map(({ payloadType }) => [payloadType, { kind: 'video' }] as const),
+      ...chosen.map(({ payloadType }) => [payloadType, { kind: 'video', codec: agreed }] as const),
       ...rtx.map((codec) => [codec.payloadType, { kind: 'rtx', apt: aptOf(codec) }] as const),
     ],
   };
@@ -261,6 +254,11 @@ function bitrateParameters(hints: BitrateHints): string[] {
     ['x-google-max-bitrate', hints.maxBitrateBps],
   ] as const;
   return entries.flatMap(([name, bps]) => (bps > 0 ? [`${name}=${Math.round(bps / 1000)}`] : []));
+}
+
+function formatLines(payloadType: number, parameters: readonly string[]): string[] {
+  const format = parameters.filter((text) => text !== '').join(';');
+  return format === '' ? [] : [`a=fmtp:${payloadType} ${format}`];
 }
 
 function feedbackLines(payloadType: number, feedback: FeedbackMode): string[] {

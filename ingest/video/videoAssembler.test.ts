@@ -28,7 +28,7 @@ const avcc = (...nals: Uint8Array[]): number[] =>
   nals.flatMap((nal) => [0, 0, nal.length >> 8, nal.length & 0xff, ...nal]);
 
 class Feeder {
-  readonly assembler = new VideoAssembler();
+  readonly assembler = new VideoAssembler('h264');
   #sequence = 0;
   unit(
     rtpTime: number,
@@ -138,7 +138,7 @@ describe('VideoAssembler', () => {
       fc.property(
         fc.array(fc.tuple(payload, fc.integer({ min: 0, max: 3 }), fc.boolean(), fc.boolean())),
         (steps) => {
-          const assembler = new VideoAssembler();
+          const assembler = new VideoAssembler('h264');
           let rtpTime = 0;
           for (const [bytes, advance, marker, isLost] of steps) {
             rtpTime += advance;

@@ -2,16 +2,17 @@
  * NAL units out of H.264 RTP payloads: single NAL unit, STAP-A, FU-A (RFC 6184 §5.6, §5.7.1,
  * §5.8), the three that packetization modes 0 and 1 allow.
  */
+import { concatBytes } from './bytes.ts';
+import { MAX_PICTURE_BYTES } from './picture.ts';
 
 /** NAL unit types that the ingest tells apart (ITU-T H.264 table 7-1). */
 export const NAL = { slice: 1, idr: 5, sps: 7, pps: 8, delimiter: 9, filler: 12 } as const;
 
-const STAP_A = 24;
+/** Packet type that holds several whole NAL units. */
+export const STAP_A = 24;
 const FU_A = 28;
 const FU_START = 0x80;
 const FU_END = 0x40;
-/** Largest NAL unit in fragments: a sender that never ends one must not fill the memory. */
-const MAX_NAL_BYTES = 8 * 1024 * 1024;
 
 /** Type of a NAL unit. */
 export function nalType(nal: Uint8Array): number {
@@ -61,7 +62,7 @@ export class H264Depacketizer {
       return undefined;
     }
     this.#bytes += payload.length;
-    if (this.#bytes > MAX_NAL_BYTES) {
+    if (this.#bytes > MAX_PICTURE_BYTES) {
       return undefined;
     }
     if (isStart) {
@@ -71,7 +72,7 @@ export class H264Depacketizer {
     if ((header & FU_END) === 0) {
       return [];
     }
-    const nal = concat(this.#fragments);
+    const nal = concatBytes(this.#fragments);
     this.reset();
     return [nal];
   }
@@ -91,14 +92,4 @@ function aggregated(payload: Uint8Array): Uint8Array[] | undefined {
     at += 2 + length;
   }
   return nals.length === 0 ? undefined : nals;
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

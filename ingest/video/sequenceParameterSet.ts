@@ -1,4 +1,6 @@
 /** H.264 parameter sets: picture size, ids, and the AVCDecoderConfigurationRecord made of them. */
+import { BitReader, readOrUndefined, unescapeNal } from './bitReader.ts';
+import { MAX_SIDE } from './picture.ts';
 
 /** What the feed needs of a sequence parameter set (ITU-T H.264 §7.3.2.1.1). */
 export type SequenceParameterSet = {
@@ -13,35 +15,22 @@ export type SequenceParameterSet = {
 
 /** Profiles whose SPS carries chroma format, bit depths and scaling matrices. */
 const HIGH_PROFILES = new Set([100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135]);
-const MAX_SIDE = 16_384;
 
 /** Parses an SPS NAL unit (its header byte first); undefined where it is not a valid one. */
 export function parseSequenceParameterSet(nal: Uint8Array): SequenceParameterSet | undefined {
-  try {
-    return readSequenceParameterSet(nal);
-  } catch (error) {
-    if (error instanceof RangeError) {
-      return undefined;
-    }
-    throw error;
-  }
+  return readOrUndefined(() => readSequenceParameterSet(nal));
 }
 
 /** Ids of a PPS NAL unit and of the SPS it refers to (§7.3.2.2); undefined where it is too short. */
 export function parsePictureParameterSetIds(
   nal: Uint8Array,
 ): { readonly id: number; readonly spsId: number } | undefined {
-  try {
-    const bits = new BitReader(unescape(nal.subarray(1, 32)));
+  return readOrUndefined(() => {
+    const bits = new BitReader(unescapeNal(nal.subarray(1, 32)));
     const id = bits.ue();
     const spsId = bits.ue();
     return id > 255 || spsId > 31 ? undefined : { id, spsId };
-  } catch (error) {
-    if (error instanceof RangeError) {
-      return undefined;
-    }
-    throw error;
-  }
+  });
 }
 
 /**
@@ -71,7 +60,7 @@ export function avcDecoderConfiguration(
 }
 
 function readSequenceParameterSet(nal: Uint8Array): SequenceParameterSet | undefined {
-  const bytes = unescape(nal);
+  const bytes = unescapeNal(nal);
   const profile = bytes[1] ?? 0;
   const bits = new BitReader(bytes.subarray(4));
   const id = bits.ue();
@@ -168,63 +157,4 @@ function readCrop(
   const unitY = (chromaFormat === 1 ? 2 : 1) * fieldFactor;
   const [left, right, top, bottom] = [bits.ue(), bits.ue(), bits.ue(), bits.ue()];
   return { x: (left + right) * unitX, y: (top + bottom) * unitY };
-}
-
-/** Removes emulation prevention bytes (§7.4.1). */
-function unescape(nal: Uint8Array): Uint8Array {
-  const out = new Uint8Array(nal.length);
-  let length = 0;
-  let zeros = 0;
-  for (const byte of nal) {
-    if (zeros >= 2 && byte === 3) {
-      zeros = 0;
-      continue;
-    }
-    zeros = byte === 0 ? zeros + 1 : 0;
-    out[length] = byte;
-    length += 1;
-  }
-  return out.subarray(0, length);
-}
-
-/** Reads bits from the left; throws RangeError past the end. */
-class BitReader {
-  readonly #bytes: Uint8Array;
-  #at = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-  }
-
-  flag(): boolean {
-    const byte = this.#bytes[this.#at >> 3];
-    if (byte === undefined) {
-      throw new RangeError('past the end of the parameter set');
-    }
-    const bit = (byte >> (7 - (this.#at & 7))) & 1;
-    this.#at += 1;
-    return bit === 1;
-  }
-
-  /** ue(v), §9.1. */
-  ue(): number {
-    let zeros = 0;
-    while (!this.flag()) {
-      zeros += 1;
-      if (zeros > 31) {
-        throw new RangeError('Exp-Golomb code is too long');
-      }
-    }
-    let value = 1;
-    for (let bit = 0; bit < zeros; bit += 1) {
-      value = value * 2 + (this.flag() ? 1 : 0);
-    }
-    return value - 1;
-  }
-
-  /** se(v), §9.1.1. */
-  se(): number {
-    const code = this.ue();
-    return code % 2 === 0 ? -code / 2 : (code + 1) / 2;
-  }
 }

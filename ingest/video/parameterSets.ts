@@ -1,4 +1,6 @@
-/** The parameter sets of a stream: learnt from access units, put in front of IDRs without them. */
+/** The parameter sets of an H.264 stream: learnt from access units, put in front of IDRs without them. */
+import type { VideoParameters } from '../../infra/kernel/media.ts';
+import { isSameBytes } from './bytes.ts';
 import { NAL, nalType } from './h264Depacketizer.ts';
 import {
   avcDecoderConfiguration,
@@ -6,14 +8,6 @@ import {
   parseSequenceParameterSet,
   type SequenceParameterSet,
 } from './sequenceParameterSet.ts';
-
-/** Size and decoder configuration of a video stream. */
-export type VideoDescription = {
-  readonly width: number;
-  readonly height: number;
-  /** AVCDecoderConfigurationRecord. */
-  readonly decoderConfiguration: Uint8Array;
-};
 
 /** Sets beyond this size are refused: encoders write tens of bytes. */
 const MAX_SET_BYTES = 1024;
@@ -57,7 +51,7 @@ export class ParameterSets {
   }
 
   /** The description, if it changed since the last call and is complete. */
-  takeChange(): VideoDescription | undefined {
+  takeChange(): VideoParameters | undefined {
     const [first] = this.#sps.values();
     if (!this.#hasChanged || first === undefined || this.#pps.size === 0) {
       return undefined;
@@ -69,7 +63,7 @@ export class ParameterSets {
       [...this.#pps.values()],
       first.parsed,
     );
-    return { width, height, decoderConfiguration };
+    return { codec: 'h264', width, height, decoderConfiguration };
   }
 
   #sequences(): Uint8Array[] {
@@ -82,7 +76,7 @@ export class ParameterSets {
       return;
     }
     const before = this.#sps.get(parsed.id);
-    if (before === undefined ? this.#sps.size >= MAX_SETS : isSame(before.nal, nal)) {
+    if (before === undefined ? this.#sps.size >= MAX_SETS : isSameBytes(before.nal, nal)) {
       return;
     }
     if (before !== undefined) {
@@ -99,14 +93,10 @@ export class ParameterSets {
     if (ids === undefined || !this.#sps.has(ids.spsId)) {
       return;
     }
-    if (before === undefined ? this.#pps.size >= MAX_SETS : isSame(before, nal)) {
+    if (before === undefined ? this.#pps.size >= MAX_SETS : isSameBytes(before, nal)) {
       return;
     }
     this.#pps.set(ids.id, nal.slice());
     this.#hasChanged = true;
   }
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
