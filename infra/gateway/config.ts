@@ -7,7 +7,8 @@ import { admissionConfigSchema, fullSignallingConfigSchema } from '../../signall
 import { httpLimitsSchema } from './http/limits.ts';
 import { gridSchema } from '../kernel/grid.ts';
 import { Secret } from '../kernel/secret.ts';
-import { DEFAULT_LADDER, ladderSchema, redundancySchema } from '../kernel/wire.ts';
+import { LADDER_PRESETS, ladderPreset, newLadderSchema } from '../kernel/ladder.ts';
+import { redundancySchema } from '../kernel/wire.ts';
 
 const listenSchema = z
   .string()
@@ -38,6 +39,26 @@ export const SECRET_PATHS = [
   ['signalling', 'turn', 'secret'],
   ['admission', 'jwt', 'secret'],
 ] as const;
+
+/** What the section `broadcast` leaves out is its preset's. */
+function withPreset(section: unknown): unknown {
+  const given = sectionSchema.safeParse(section).data;
+  if (given === undefined) {
+    return section;
+  }
+  const { fps, ladder } = ladderPreset(given.preset);
+  return {
+    ...given,
+    ladder: { ...structuredClone(ladder), ...given.ladder },
+    grid: { fps, ...given.grid },
+  };
+}
+
+const sectionSchema = z.looseObject({
+  preset: z.enum(LADDER_PRESETS).default('720p'),
+  ladder: z.looseObject({}).default({}),
+  grid: z.looseObject({}).default({}),
+});
 
 const MIN_TOKEN_LENGTH = 16;
 
@@ -163,15 +184,22 @@ const wholeSchema = z.strictObject({
     })
     .prefault({}),
   broadcast: z
-    .strictObject({
-      ladder: ladderSchema
-        .default(() => structuredClone(DEFAULT_LADDER) as z.output<typeof ladderSchema>)
-        .describe('Rungs of new broadcasts.'),
-      grid: gridSchema
-        .prefault({})
-        .describe('Segment, part and chunk durations and frame rate of new broadcasts.'),
-      redundancy: redundancySchema.default(1),
-    })
+    .preprocess(
+      withPreset,
+      z.strictObject({
+        preset: z
+          .enum(LADDER_PRESETS)
+          .default('720p')
+          .describe(
+            `Ladder of new broadcasts, and its frame rate, where neither is set below: ${LADDER_PRESETS.join(', ')}.`,
+          ),
+        ladder: newLadderSchema.describe('Rungs of new broadcasts.'),
+        grid: gridSchema
+          .prefault({})
+          .describe('Segment, part and chunk durations and frame rate of new broadcasts.'),
+        redundancy: redundancySchema.default(1),
+      }),
+    )
     .prefault({}),
   signalling: fullSignallingConfigSchema.prefault({}),
   admission: admissionConfigSchema.prefault({}),

@@ -33,6 +33,20 @@ describe('desired broadcasts', () => {
     });
   });
 
+  it('take a preset with its frame rate, unless a grid is wished with it', async () => {
+    const { desired, saved } = setUp();
+    await desired.create({ id: 'demo', ladder: '1080p60' });
+    expect(saved.get('demo')).toMatchObject({
+      grid: { fps: 60 },
+      ladder: { video: { length: 4 } },
+    });
+    await desired.patch('demo', { ladder: '1080p', grid: gridSchema.parse({ fps: 50 }) });
+    expect(saved.get('demo')).toMatchObject({
+      grid: { fps: 50 },
+      ladder: { video: { length: 4 } },
+    });
+  });
+
   it('stop and start in an order that the same millisecond does not blur', async () => {
     const { desired } = setUp();
     await desired.create({ id: 'demo' });

@@ -4,6 +4,7 @@
  */
 import type { RedisDirectory } from './directory.ts';
 import type { Grid } from '../kernel/grid.ts';
+import { type LadderWish, resolveLadder } from '../kernel/ladder.ts';
 import type { Broadcast, Ladder } from '../kernel/wire.ts';
 
 /** What came of a change: refusals are answers, not faults. */
@@ -19,7 +20,8 @@ export type Change =
 export type Wish = {
   readonly id: string;
   readonly source?: Broadcast['source'] | undefined;
-  readonly ladder?: Ladder | undefined;
+  /** A preset's frame rate counts where no grid is wished with it. */
+  readonly ladder?: LadderWish | undefined;
   readonly grid?: Grid | undefined;
   readonly redundancy?: Broadcast['redundancy'] | undefined;
 };
@@ -72,6 +74,15 @@ export function runOf({
   return startedMs ?? createdMs;
 }
 
+/** Ladder and grid as wished, the rest as they are. */
+function encodingOf(
+  wish: Pick<Wish, 'ladder' | 'grid'>,
+  now: Pick<Broadcast, 'ladder' | 'grid'>,
+): Pick<Broadcast, 'ladder' | 'grid'> {
+  const resolved = resolveLadder(wish.ladder ?? now.ladder, now.grid);
+  return wish.grid === undefined ? resolved : { ...resolved, grid: wish.grid };
+}
+
 /** The changes on a directory. */
 export function desiredBroadcasts(deps: DesiredDeps): DesiredBroadcasts {
   const { directory } = deps;
@@ -104,8 +115,7 @@ export function desiredBroadcasts(deps: DesiredDeps): DesiredBroadcasts {
       const broadcast: Broadcast = {
         id: wish.id,
         source: wish.source ?? { kind: 'pixel-streaming', streamerId: wish.id },
-        ladder: wish.ladder ?? deps.ladder,
-        grid: wish.grid ?? deps.grid,
+        ...encodingOf(wish, deps),
         redundancy: wish.redundancy ?? deps.redundancy,
         createdMs: now(),
       };
@@ -130,8 +140,7 @@ export function desiredBroadcasts(deps: DesiredDeps): DesiredBroadcasts {
       change(id, (known) => ({
         ...known,
         ...(source === undefined ? {} : { source }),
-        ...(ladder === undefined ? {} : { ladder }),
-        ...(grid === undefined ? {} : { grid }),
+        ...encodingOf({ ladder, grid }, known),
         ...(redundancy === undefined ? {} : { redundancy }),
         // Jobs carry what they were made for: those of another run are over.
         ...(isEnded(known) || (source ?? ladder ?? grid) === undefined

@@ -2,11 +2,9 @@
  * Transcode jobs by class of encoder: a broadcast's job waits where a worker that lives can take it,
  * and goes to another class only when the one it is in has no worker any more.
  */
+import { ENCODER_CLASSES } from '../kernel/encoders.ts';
 import type { JobQueue } from '../kernel/jobs.ts';
 import type { KeyValueStore } from '../kernel/redis.ts';
-
-/** Classes of encoders, the preferred one first. */
-export const ENCODER_CLASSES = ['nvenc', 'x264'] as const;
 
 /** The name of the queue of a class. */
 export function transcodeQueueName(encoderClass: string): string {

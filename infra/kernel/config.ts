@@ -17,8 +17,9 @@ type SchemaNode = {
   readonly def?: {
     readonly type?: string;
     readonly innerType?: SchemaNode;
-    /** Of a pipe: what goes in. */
+    /** Of a pipe: what goes in, or what comes out of a transformation that stands first. */
     readonly in?: SchemaNode;
+    readonly out?: SchemaNode;
   };
   readonly shape?: Readonly<Record<string, SchemaNode>>;
   readonly description?: string;
@@ -111,7 +112,8 @@ function leavesOf(node: SchemaNode, path: readonly string[], description = ''): 
     return leavesOf(node.def.innerType, path, text);
   }
   if (node.def?.in !== undefined) {
-    return leavesOf(node.def.in, path, text);
+    const { in: first, out } = node.def;
+    return leavesOf(first.def?.type === 'transform' && out !== undefined ? out : first, path, text);
   }
   const variable = [
     'GRANDSTAND',

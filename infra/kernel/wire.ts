@@ -3,6 +3,7 @@
  * schema that parses it at the edge. Folders never import each other; they meet in these.
  */
 import { z } from 'zod';
+import { VIDEO_CODECS } from './encoders.ts';
 import { gridSchema } from './grid.ts';
 
 /** Broadcast ids: `[a-z][a-z0-9_-]{0,63}`. */
@@ -28,6 +29,7 @@ export const videoRungSchema = z.strictObject({
   name: trackNameSchema,
   width: z.int().min(16).max(7680).multipleOf(2),
   height: z.int().min(16).max(4320).multipleOf(2),
+  codec: z.enum(VIDEO_CODECS).optional().describe('H.264 where left out.'),
   bitrateBps: z.int().min(50_000).max(200_000_000).describe('Constant video bitrate (bit/s).'),
 });
 
@@ -37,7 +39,10 @@ export const audioRungSchema = z.strictObject({
   bitrateBps: z.int().min(16_000).max(512_000).describe('Audio bitrate (bit/s).'),
 });
 
-/** The ladder of a broadcast: at least one video rung, exactly one audio rung for now. */
+/**
+ * The ladder of a broadcast: at least one video rung, exactly one audio rung: HLS has one audio
+ * group here, and players do not change the audio rendition by themselves.
+ */
 export const ladderSchema = z
   .strictObject({
     video: z.array(videoRungSchema).min(1).max(8).describe('Video rungs, best first.'),

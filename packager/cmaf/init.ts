@@ -5,6 +5,7 @@
 import { GatewayError } from '../../infra/kernel/errors.ts';
 import { ByteReader } from './bytes.ts';
 import { childBoxes, payloadOf, type ReadBox } from './boxSplitter.ts';
+import { videoCodecs } from './videoCodecs.ts';
 
 /** What a header says of its one track. */
 export type TrackInit = {
@@ -12,7 +13,7 @@ export type TrackInit = {
   readonly kind: 'video' | 'audio';
   /** Ticks per second (mdhd). */
   readonly timescale: number;
-  /** RFC 6381: `avc1.4D401F`, `mp4a.40.2`. */
+  /** RFC 6381: `avc1.4D401F`, `hvc1.1.6.L93.90`, `av01.0.04M.08`, `mp4a.40.2`. */
   readonly codecs: string;
   /** Coded size in pixels; video only. */
   readonly width?: number;
@@ -38,7 +39,7 @@ const SAMPLE_RATES = [
 
 /**
  * @param bytes `ftyp` and `moov`, nothing else
- * @throws GatewayError `bad_init` where it is not a CMAF header of one AVC or AAC track
+ * @throws GatewayError `bad_init` where it is not a CMAF header of one AVC, HEVC, AV1 or AAC track
  */
 export function parseInit(bytes: Uint8Array): TrackInit {
   try {
@@ -112,23 +113,15 @@ function readTrex(trex: ReadBox): SampleDefaults {
   return { duration: body.u32(), size: body.u32(), flags: body.u32() };
 }
 
-// VisualSampleEntry: ISO/IEC 14496-12 §12.1.3; avcC: ISO/IEC 14496-15 §5.3.3.1.
+// VisualSampleEntry: ISO/IEC 14496-12 §12.1.3.
 function readVideoEntry(entry: ReadBox): { codecs: string; width: number; height: number } {
-  if (entry.type !== 'avc1') {
-    throw new GatewayError(
-      'bad_init',
-      `video sample entry ${JSON.stringify(entry.type)}, not avc1`,
-    );
-  }
-  const body = new ByteReader(payloadOf(entry), 'avc1');
+  const body = new ByteReader(payloadOf(entry), entry.type);
   body.skip(24);
   const width = body.u16();
   const height = body.u16();
   body.skip(50);
-  const avcC = child(childBoxes(body.bytes(body.remaining)), 'avcC');
-  const configuration = new ByteReader(payloadOf(avcC), 'avcC');
-  configuration.skip(1);
-  return { codecs: `avc1.${hex(configuration.bytes(3))}`, width, height };
+  const codecs = videoCodecs(entry.type, childBoxes(body.bytes(body.remaining)));
+  return { codecs, width, height };
 }
 
 // AudioSampleEntry: ISO/IEC 14496-12 §12.2.3; esds: ISO/IEC 14496-14 §6.7.2.

@@ -8,8 +8,11 @@ import type { TrackDescription } from './model.ts';
 /** Boxes around the samples of a chunk. */
 const CHUNK_OVERHEAD_BITS = 200 * 8;
 
-/** What an encoder's VBV holds: a segment may exceed its rate by so much of a second. */
-const VBV_MS = 500;
+/**
+ * What an encoder's VBV holds: a segment may exceed its rate by so much of a second. AAC's reservoir
+ * is far smaller.
+ */
+const VBV_MS = { video: 1000, audio: 500 } as const;
 
 /**
  * Rate of a track in bit/s as it was configured, container included. Representation@bandwidth of a
@@ -28,11 +31,11 @@ export function averageBps(track: TrackDescription, grid: Grid): number {
 
 /**
  * BANDWIDTH of a track in bit/s: its largest segment (rfc8216bis §4.4.6.2). Before it is measured:
- * a full VBV makes a segment longer by 25 % at 2 s and by 50 % at 1 s.
+ * a full VBV makes a segment longer by 50 % at 2 s and by 100 % at 1 s.
  */
 export function peakBps(track: TrackDescription, grid: Grid): number {
   return track.measured === undefined
-    ? Math.ceil((declaredBps(track, grid) * (grid.segmentMs + VBV_MS)) / grid.segmentMs)
+    ? Math.ceil((declaredBps(track, grid) * (grid.segmentMs + VBV_MS[track.kind])) / grid.segmentMs)
     : Math.ceil(Math.max(track.measured.peakBps, track.measured.averageBps));
 }
 
@@ -43,6 +46,6 @@ export function peakBps(track: TrackDescription, grid: Grid): number {
 export function iframePeakBps(track: TrackDescription, grid: Grid): number {
   return (
     track.measured?.iframePeakBps ??
-    Math.ceil((peakBps(track, grid) * Math.min(VBV_MS, grid.segmentMs)) / grid.segmentMs)
+    Math.ceil((peakBps(track, grid) * Math.min(VBV_MS.video, grid.segmentMs)) / grid.segmentMs)
   );
 }

@@ -246,3 +246,21 @@ test('a recording has only what every track has', () => {
   expect(text).toContain('mediaPresentationDuration="PT8S"');
   expect(text.match(/startNumber="897600601" endNumber="897600604"/g)).toHaveLength(2);
 });
+
+test('a ladder of two codecs has an AdaptationSet for each, with ids of its own', () => {
+  const hevc = { ...V720, name: 'v720-hevc', codecs: 'hvc1.1.6.L93.90' };
+  const mpd = renderMpd(makePresentation({ firstMsn: 1, segments: 1, tracks: [V720, hevc, A128] }));
+  const sets = [...mpd.matchAll(/<AdaptationSet id="(\d)".*?<\/AdaptationSet>/gs)];
+  expect(
+    sets.map(([text, id]) => [
+      id,
+      [...text.matchAll(/(?:ProducerReferenceTime|Representation) id="([^"]+)"/g)].map(
+        ([, own]) => own,
+      ),
+    ]),
+  ).toEqual([
+    ['1', ['1', 'v720']],
+    ['3', ['3', 'v720-hevc']],
+    ['2', ['2', 'a128']],
+  ]);
+});

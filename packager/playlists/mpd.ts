@@ -126,9 +126,15 @@ function eraPeriod(source: PeriodSource, windows: readonly TrackWindow[]): XmlEl
   const video = representations(source.era, windows, 'video');
   const audio = representations(source.era, windows, 'audio');
   return period(source, [
-    ...(video.length === 0 ? [] : [videoAdaptationSet(source, video)]),
+    ...byCodec(video).map((set, index) => videoAdaptationSet(source, set, index)),
     ...(audio.length === 0 ? [] : [audioAdaptationSet(source, audio)]),
   ]);
+}
+
+/** Nobody switches from one codec to another without a new decoder: each has a set of its own. */
+function byCodec(video: readonly RepresentationSource[]): readonly RepresentationSource[][] {
+  const codecOf = ({ track }: RepresentationSource): string => track.codecs.split('.')[0] ?? '';
+  return [...Map.groupBy(video, codecOf).values()];
 }
 
 function representations(

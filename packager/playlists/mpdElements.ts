@@ -136,16 +136,21 @@ export function period(source: PeriodSource, adaptationSets: readonly XmlElement
   return element('Period', { id: `e${source.era}`, start }, adaptationSets);
 }
 
-/** AdaptationSet (§5.3.3.2) of all video rungs: one switching set. */
+/**
+ * AdaptationSet (§5.3.3.2) of the video rungs of one codec: one switching set.
+ *
+ * @param index from 0, of the codecs of the ladder; ids go 1, 3, 4, since the sound's is 2
+ */
 export function videoAdaptationSet(
   source: PeriodSource,
   representations: readonly RepresentationSource[],
+  index: number,
 ): XmlElement {
   const tracks = representations.map(({ track }) => track);
   return element(
     'AdaptationSet',
     {
-      id: 1,
+      id: index === 0 ? 1 : index + 2,
       contentType: 'video',
       mimeType: 'video/mp4',
       containerProfiles: 'cmfc',
@@ -156,7 +161,7 @@ export function videoAdaptationSet(
       maxFrameRate: largest(tracks.map(({ fps }) => fps)),
     },
     [
-      ...producerReferenceTime(VIDEO_REFERENCE_ID, source, tracks),
+      ...producerReferenceTime(index === 0 ? VIDEO_REFERENCE_ID : index + 2, source, tracks),
       role(),
       ...representations.map((each) => videoRepresentation(source, each)),
     ],

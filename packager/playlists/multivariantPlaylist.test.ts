@@ -14,11 +14,11 @@ test('[V01 V02 V05 V06 V07 V08 V10 V11 V12 V14 H02] golden: the rung nearest to 
 #EXT-X-VERSION:6
 #EXT-X-INDEPENDENT-SEGMENTS
 #EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Main",LANGUAGE="und",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="a128/media.m3u8"
-#EXT-X-STREAM-INF:BANDWIDTH=3325000,AVERAGE-BANDWIDTH=2660000,CODECS="avc1.4D401F,mp4a.40.2",RESOLUTION=1280x720,FRAME-RATE=30.000,AUDIO="audio",CLOSED-CAPTIONS=NONE
+#EXT-X-STREAM-INF:BANDWIDTH=3954000,AVERAGE-BANDWIDTH=2660000,CODECS="avc1.4D401F,mp4a.40.2",RESOLUTION=1280x720,FRAME-RATE=30.000,AUDIO="audio",CLOSED-CAPTIONS=NONE
 v720/media.m3u8
-#EXT-X-STREAM-INF:BANDWIDTH=6450000,AVERAGE-BANDWIDTH=5160000,CODECS="avc1.4D401F,mp4a.40.2",RESOLUTION=1920x1080,FRAME-RATE=30.000,AUDIO="audio",CLOSED-CAPTIONS=NONE
+#EXT-X-STREAM-INF:BANDWIDTH=7704000,AVERAGE-BANDWIDTH=5160000,CODECS="avc1.4D401F,mp4a.40.2",RESOLUTION=1920x1080,FRAME-RATE=30.000,AUDIO="audio",CLOSED-CAPTIONS=NONE
 v1080/media.m3u8
-#EXT-X-STREAM-INF:BANDWIDTH=1075000,AVERAGE-BANDWIDTH=860000,CODECS="avc1.4D401E,mp4a.40.2",RESOLUTION=640x360,FRAME-RATE=30.000,AUDIO="audio",CLOSED-CAPTIONS=NONE
+#EXT-X-STREAM-INF:BANDWIDTH=1254000,AVERAGE-BANDWIDTH=860000,CODECS="avc1.4D401E,mp4a.40.2",RESOLUTION=640x360,FRAME-RATE=30.000,AUDIO="audio",CLOSED-CAPTIONS=NONE
 v360/media.m3u8
 #EXT-X-STREAM-INF:BANDWIDTH=180000,AVERAGE-BANDWIDTH=144000,CODECS="mp4a.40.2",AUDIO="audio",CLOSED-CAPTIONS=NONE
 a128/media.m3u8
@@ -30,7 +30,7 @@ test('[V03 V04] before anything is measured, shorter segments may peak higher, a
   const text = renderMultivariant(
     makePresentation({ firstMsn: 1, segments: 1, tracks: [V360], grid }),
   );
-  expect(text).toContain('BANDWIDTH=1098000,AVERAGE-BANDWIDTH=732000,');
+  expect(text).toContain('BANDWIDTH=1464000,AVERAGE-BANDWIDTH=732000,');
 });
 
 test('[V01] a broadcast without audio names no audio group', () => {
@@ -87,7 +87,7 @@ test('[V13] golden: I-frame playlists of the rungs whose pictures are known', ()
   const iframes = (text: string): string[] =>
     text.split('\n').filter((line) => line.startsWith('#EXT-X-I-FRAME-STREAM-INF:'));
   const expected =
-    '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=786250,CODECS="avc1.4D401F",RESOLUTION=1280x720,URI="v720/iframes.m3u8"';
+    '#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=1887000,CODECS="avc1.4D401F",RESOLUTION=1280x720,URI="v720/iframes.m3u8"';
   expect(iframes(renderMultivariant(presentation))).toEqual([expected]);
   expect(iframes(renderMultivariant({ ...presentation, view: 'vod' }))).toEqual([expected]);
   expect(iframes(renderMultivariant({ ...presentation, view: 'dvr' }))).toEqual([]);

@@ -24,9 +24,9 @@ test('the command line of the default ladder', () => {
     ...args.outputs.map(({ track, options, target }) => [track, ...options, target].join(' ')),
   ];
   const encode =
-    '-c:v libx264 -preset ultrafast -tune zerolatency -threads 1 -sc_threshold 0 -flags +cgop -profile:v main';
+    '-c:v libx264 -preset ultrafast -tune zerolatency -threads 1 -sc_threshold 0 -flags +cgop -profile:v main ' +
+    '-bf 0 -g 100000 -forced-idr 1';
   const grids =
-    '-bf 0 -g 100000 -forced-idr 1 ' +
     '-force_key_frames expr:if(isnan(prev_forced_t),1,gt(floor(t/2+0.001),floor(prev_forced_t/2+0.001))) ' +
     '-fps_mode passthrough -enc_time_base 1/30 ' +
     '-colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv -video_track_timescale 90000';
@@ -44,10 +44,31 @@ test('the command line of the default ladder', () => {
     `[s_v480]${scale(854, 480)}[v480]`,
     `[s_v360]${scale(640, 360)}[v360]`,
     '[0:a]aresample=48000:async=480:first_pts=86169427392512,aformat=sample_fmts=fltp:channel_layouts=stereo[a128]',
-    `v480 -map [v480] ${encode} -b:v 1200000 -maxrate 1200000 -bufsize 600000 ${grids} ${container} unix:/tmp/x/v480`,
-    `v360 -map [v360] ${encode} -b:v 700000 -maxrate 700000 -bufsize 350000 ${grids} ${container} unix:/tmp/x/v360`,
+    `v480 -map [v480] ${encode} -b:v 1200000 -maxrate 1200000 -bufsize 1200000 ${grids} ${container} unix:/tmp/x/v480`,
+    `v360 -map [v360] ${encode} -b:v 700000 -maxrate 700000 -bufsize 700000 ${grids} ${container} unix:/tmp/x/v360`,
     `a128 -map [a128] -c:a aac -b:a 128000 ${container} unix:/tmp/x/a128`,
   ]);
   // fluent-ffmpeg splits an option at its only space.
   expect(args.outputs.flatMap(({ options }) => options).filter((o) => o.includes(' '))).toEqual([]);
+});
+
+test('a GPU is opened before the feed, decodes it, and gives the picture back', () => {
+  const grid = gridSchema.parse({});
+  const { input } = ffmpegArguments({
+    encoder: {
+      class: 'qsv',
+      name: 'h264_qsv',
+      reason: '',
+      device: '/dev/dri/renderD129',
+      isGpuScaled: true,
+    },
+    ladder: DEFAULT_LADDER,
+    grid,
+    start: startPoint(unixMs(1_795_196_401_900), grid, 700),
+    targetOf: (track) => track,
+  });
+  expect(input.join(' ')).toContain(
+    '-copyts -init_hw_device vaapi=va:/dev/dri/renderD129 -init_hw_device qsv=gpu@va ' +
+      '-filter_hw_device gpu -hwaccel vaapi -hwaccel_device va -flags low_delay',
+  );
 });

@@ -4,9 +4,10 @@
  * (media-facts B.2, B.4). Starting the process is ffmpeg.ts's part.
  */
 import type { Grid } from '../../infra/kernel/grid.ts';
-import { formatSeconds } from '../../infra/kernel/time.ts';
 import type { AudioRung, Ladder, VideoRung } from '../../infra/kernel/wire.ts';
 import { type EncoderChoice, videoEncoderArguments } from './encoder.ts';
+import { GPUS } from './encoderTable.ts';
+import { filterGraph, label } from './filterGraph.ts';
 import type { StartPoint } from './startPoint.ts';
 
 /** A command line in the pieces that fluent-ffmpeg takes. */
@@ -40,9 +41,11 @@ export type FfmpegJob = {
  * `-fflags nobuffer` is not among them: ffmpeg 5.1 then discards what it read while probing, the
  * join's keyframe with it, and a streamer that sends no periodic keyframes would never decode.
  */
-const INPUT = [
+const GLOBAL = [
   ...['-hide_banner', '-nostats', '-nostdin', '-loglevel', 'level+warning'],
   ...['-filter_complex_threads', '1', '-copyts'],
+];
+const INPUT = [
   ...['-flags', 'low_delay', '-threads', '1'],
   ...['-reinit_filter', '0'],
   ...['-analyzeduration', '0', '-probesize', '32', '-fpsprobesize', '0', '-f', 'matroska'],
@@ -62,7 +65,7 @@ const CONTAINER = [
 export function ffmpegArguments(job: FfmpegJob): FfmpegArguments {
   const { ladder, targetOf } = job;
   return {
-    input: INPUT,
+    input: [...GLOBAL, ...hardware(job.encoder), ...INPUT],
     filter: filterGraph(job),
     outputs: [
       ...ladder.video.map((rung) => ({
@@ -79,30 +82,11 @@ export function ffmpegArguments(job: FfmpegJob): FfmpegArguments {
   };
 }
 
-function filterGraph({ ladder, grid, start }: FfmpegJob): string {
-  const splits = ladder.video.map((rung) => `[s_${label(rung)}]`);
-  return [
-    // The first frame is exactly T0 and every slot after it is filled (media-facts, "Settled since").
-    `[0:v]fps=${grid.fps}:start_time=${formatSeconds(start.t0Ms, 1000)}` +
-      `,split=${splits.length}${splits.join('')}`,
-    ...ladder.video.map((rung) => `[s_${label(rung)}]${fit(rung)}[${label(rung)}]`),
-    // Soft correction up to 480 samples per second follows drift within 3 ms; `first_pts` cuts or
-    // pads so that AAC frames lie on the multiples of 1024 samples since 1970.
-    ...ladder.audio.map(
-      (rung) =>
-        `[0:a]aresample=48000:async=480:first_pts=${start.audioTicks}` +
-        `,aformat=sample_fmts=fltp:channel_layouts=stereo[${label(rung)}]`,
-    ),
-  ].join(';');
-}
-
-/** Any source size into the rung's: fitted in, centred, padded with black. */
-function fit({ width, height }: VideoRung): string {
-  const size = `w=${width}:h=${height}`;
-  return (
-    `scale=${size}:force_original_aspect_ratio=decrease:force_divisible_by=2:flags=bilinear:out_range=tv` +
-    `,pad=${size}:x=(ow-iw)/2:y=(oh-ih)/2:eval=frame,setsar=1,format=yuv420p`
-  );
+/** Opens the GPU and lets it decode. */
+function hardware(encoder: EncoderChoice): readonly string[] {
+  return encoder.class === 'x264'
+    ? []
+    : [...GPUS[encoder.class].device(encoder.device), ...GPUS[encoder.class].decode];
 }
 
 function videoOutput({ encoder, grid }: FfmpegJob, rung: VideoRung): string[] {
@@ -119,9 +103,4 @@ function audioOutput(rung: AudioRung): string[] {
     ...['-map', `[${label(rung)}]`, '-c:a', 'aac', '-b:a', `${rung.bitrateBps}`],
     ...CONTAINER,
   ];
-}
-
-/** A link label: letters, digits and underscores only. */
-function label({ name }: { readonly name: string }): string {
-  return name.replaceAll('-', '_');
 }

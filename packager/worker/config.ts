@@ -1,5 +1,4 @@
 /** Configuration of the worker role: which encoder, which ffmpeg, and how patient supervision is. */
-import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 
 /** x264 presets that keep up with a live ladder, fastest first. */
@@ -12,9 +11,22 @@ export type X264Preset = (typeof X264_PRESETS)[number];
 export const workerConfigSchema = z.strictObject({
   ffmpegPath: z.string().min(1).default('ffmpeg').describe('ffmpeg executable, 5.1 or later.'),
   encoder: z
-    .enum(['auto', 'h264_nvenc', 'libx264'])
+    .enum(['auto', 'h264_nvenc', 'h264_qsv', 'h264_vaapi', 'libx264'])
     .default('auto')
-    .describe('Video encoder; auto takes h264_nvenc where a probe encode succeeds, else libx264.'),
+    .describe(
+      'Encoder and its kin of other codecs; auto: the first of these with which a probe encode succeeds, and libx264 for what it cannot take.',
+    ),
+  device: z
+    .string()
+    .regex(/^(\d{1,3}|\/[\w/.-]+)$/, 'must be a CUDA index or a path')
+    .optional()
+    .describe('GPU: CUDA index (NVENC) or DRI render node; the first one where unset.'),
+  sessions: z
+    .int()
+    .min(1)
+    .max(256)
+    .optional()
+    .describe('Encodes that the GPU allows at once; found by opening them where unset.'),
   x264Preset: z
     .enum(['auto', ...X264_PRESETS])
     .default('auto')
@@ -23,9 +35,9 @@ export const workerConfigSchema = z.strictObject({
     .int()
     .min(1)
     .max(64)
-    .default(Math.max(1, Math.floor(availableParallelism() / 2)))
+    .optional()
     .describe(
-      'Transcode jobs at once, each one ffmpeg with a whole ladder; half the cores by default.',
+      'Jobs at once of each encoder, each one ffmpeg with a whole ladder; where unset sessions / rungs on a GPU, half the cores in software.',
     ),
   startLeadMs: z
     .int()

@@ -1,17 +1,28 @@
 /**
- * Which encoder, and its arguments. Pure: the probe (probe.ts) finds out what this machine can do.
- * Both encoders make IDR pictures only where they are told to and no B pictures: decode order is
- * presentation order, and a segment starts at every IDR.
+ * Which encoder, and its arguments. Pure: the probe (probe.ts) finds out what this machine can do,
+ * encoderTable.ts holds what is an encoder's own. Decode order is presentation order, and a segment
+ * starts at every IDR.
  */
+import type { EncoderClass, VideoCodec } from '../../infra/kernel/encoders.ts';
 import type { VideoRung } from '../../infra/kernel/wire.ts';
 import type { X264Preset } from './config.ts';
+import { type EncoderEntry, GPU_ENCODERS, softwareEncoder } from './encoderTable.ts';
 
 /** The encoder that a worker uses, and why: shown at start, by `doctor` and in the status. */
 export type EncoderChoice =
-  | { readonly name: 'h264_nvenc'; readonly class: 'nvenc'; readonly reason: string }
   | {
-      readonly name: 'libx264';
+      readonly class: Exclude<EncoderClass, 'x264'>;
+      /** ffmpeg's name of its H.264 encoder. */
+      readonly name: string;
+      readonly reason: string;
+      /** CUDA index or DRI render node; the first one where unset. */
+      readonly device?: string | undefined;
+      /** Lower rungs are scaled on the GPU; else every rung comes from the processor. */
+      readonly isGpuScaled: boolean;
+    }
+  | {
       readonly class: 'x264';
+      readonly name: 'libx264';
       readonly reason: string;
       readonly preset: X264Preset;
       /** Threads of each rung's encoder; more than one slices the picture. */
@@ -20,11 +31,6 @@ export type EncoderChoice =
 
 /** What every run of an encoder shares: frame rate and the segment grid are the broadcast's. */
 export type VideoTiming = { readonly fps: number; readonly segmentMs: number };
-
-/**
- * Never reached: keyframes come from `-force_key_frames` alone.
- */
-const NO_PERIODIC_KEYFRAMES = '100000';
 
 /**
  * The preset that `cores` cores carry beside ingest, origin and a second encoder of a hand-over.
@@ -56,16 +62,17 @@ export function x264ThreadsFor(cores: number): number {
 export function videoEncoderArguments(
   encoder: EncoderChoice,
   rung: VideoRung,
-  { fps, segmentMs }: VideoTiming,
+  timing: VideoTiming,
 ): string[] {
+  const { fps, segmentMs } = timing;
   const segment = String(segmentMs / 1000);
+  const entry = encoderEntry(encoder, rung.codec ?? 'h264', timing);
+  const bitrate = String(rung.bitrateBps);
   return [
-    ...(encoder.name === 'h264_nvenc' ? nvenc() : x264(encoder)),
-    ...['-profile:v', 'main'],
-    // Constant bitrate with half a second of VBV: a segment never outgrows its share of the line.
-    ...['-b:v', `${rung.bitrateBps}`, '-maxrate', `${rung.bitrateBps}`],
-    ...['-bufsize', `${Math.round(rung.bitrateBps / 2)}`],
-    ...['-bf', '0', '-g', NO_PERIODIC_KEYFRAMES, '-forced-idr', '1'],
+    ...['-c:v', entry.name, ...entry.options],
+    ...['-b:v', bitrate],
+    // Constant bitrate with one second of VBV: BANDWIDTH of the playlists allows for as much.
+    ...(entry.isCapRefused === true ? [] : ['-maxrate', bitrate, '-bufsize', bitrate]),
     '-force_key_frames',
     `expr:if(isnan(prev_forced_t),1,gt(floor(t/${segment}+0.001),floor(prev_forced_t/${segment}+0.001)))`,
     ...['-fps_mode', 'passthrough', '-enc_time_base', `1/${fps}`],
@@ -76,19 +83,12 @@ export function videoEncoderArguments(
   ];
 }
 
-function x264({ preset, threads }: Extract<EncoderChoice, { class: 'x264' }>): string[] {
-  return [
-    ...['-c:v', 'libx264', '-preset', preset, '-tune', 'zerolatency', '-threads', `${threads}`],
-    ...['-sc_threshold', '0', '-flags', '+cgop'],
-  ];
-}
-
-// p4 with ultra-low-latency tuning: no look-ahead, no reordering, and no picture held back
-// (`-delay 0`; NVENC keeps several in flight by default).
-function nvenc(): string[] {
-  return [
-    ...['-c:v', 'h264_nvenc', '-preset', 'p4', '-tune', 'ull', '-rc', 'cbr'],
-    ...['-zerolatency', '1', '-delay', '0', '-rc-lookahead', '0', '-no-scenecut', '1'],
-    ...['-b_ref_mode', 'disabled', '-a53cc', '0'],
-  ];
+function encoderEntry(
+  encoder: EncoderChoice,
+  codec: VideoCodec,
+  { fps, segmentMs }: VideoTiming,
+): EncoderEntry {
+  return encoder.class === 'x264'
+    ? softwareEncoder(codec, encoder, (fps * segmentMs) / 1000)
+    : GPU_ENCODERS[encoder.class][codec];
 }

@@ -4,5 +4,5 @@
  */
 export { workerConfigSchema } from './config.ts';
 export { type EncoderChoice } from './encoder.ts';
-export { probeEncoder } from './probe.ts';
+export { probeEncoders } from './probe.ts';
 export { createWorker } from './worker.ts';

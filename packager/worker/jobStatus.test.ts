@@ -3,7 +3,12 @@ import { unixMs } from '../../infra/kernel/time.ts';
 import { transcodeStatusSchema } from '../../infra/kernel/wire.ts';
 import { JobStatus } from './jobStatus.ts';
 
-const encoder = { name: 'h264_nvenc', class: 'nvenc', reason: 'probe succeeded' } as const;
+const encoder = {
+  name: 'h264_nvenc',
+  class: 'nvenc',
+  isGpuScaled: true,
+  reason: 'probe succeeded',
+} as const;
 
 function encode(status: JobStatus, frames: number, untilMs: number): void {
   for (let left = frames - 1; left >= 0; left -= 1) {

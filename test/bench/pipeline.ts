@@ -14,7 +14,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { ffmpegArguments } from '../../packager/worker/arguments.ts';
-import { probeEncoder, workerConfigSchema } from '../../packager/worker/index.ts';
+import { probeEncoders, workerConfigSchema } from '../../packager/worker/index.ts';
 import { silentLogger } from '../../infra/kernel/logger.ts';
 import { gridSchema } from '../../infra/kernel/grid.ts';
 import { ticks } from '../../infra/kernel/time.ts';
@@ -125,7 +125,9 @@ async function record(
 
 /** The worker's own filter graph and encoder arguments, on the recorded feed, into null. */
 async function plainLadder(feedFile: string): Promise<number> {
-  const encoder = await probeEncoder(workerConfigSchema.parse({}), silentLogger);
+  const config = workerConfigSchema.parse({});
+  const { offers } = await probeEncoders(config, DEFAULT_LADDER, silentLogger);
+  const [{ encoder }] = offers;
   const { stdout } = await run(
     'ffprobe',
     [

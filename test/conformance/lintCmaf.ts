@@ -100,8 +100,8 @@ function lintTrack(track: Box, report: (fault: string) => void): void {
     }
   }
   const entry = boxes(descend(stbl, ['stsd']).body, 8)[0]?.type ?? '';
-  if (!['avc1', 'hvc1', 'mp4a'].includes(entry)) {
-    report(`init: sample entry ${entry} (Apple 1.10 wants avc1, hvc1)`);
+  if (!['avc1', 'hvc1', 'av01', 'mp4a'].includes(entry)) {
+    report(`init: sample entry ${entry} (Apple 1.10 wants avc1, hvc1, av01)`);
   }
   const edits = boxes(track.body).some(({ type }) => type === 'edts')
     ? descend(track, ['edts', 'elst']).body.getUint32(4)

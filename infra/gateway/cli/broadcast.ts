@@ -21,6 +21,8 @@ export type CreateOptions = Api & {
   readonly publish?: boolean | undefined;
   readonly streamer?: string | undefined;
   readonly redundancy?: '1' | '2' | undefined;
+  /** Name of a preset. */
+  readonly ladder?: string | undefined;
   /** YAML file with `source`, `ladder`, `grid` and `redundancy`. */
   readonly file?: string | undefined;
 };
@@ -60,6 +62,7 @@ export async function showBroadcast(id: string, api: Api): Promise<void> {
 export async function createBroadcast(id: string, options: CreateOptions): Promise<void> {
   const wish = {
     ...(await readWish(options.file)),
+    ...(options.ladder === undefined ? {} : { ladder: options.ladder }),
     ...(options.publish === true ? { source: { kind: 'publish' } } : {}),
     ...(options.streamer === undefined
       ? {}

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { cpus } from 'node:os';
 import { promisify } from 'node:util';
-import { probeEncoder } from '../../../packager/worker/index.ts';
+import { probeEncoders } from '../../../packager/worker/index.ts';
 import { errorText } from '../../kernel/errors.ts';
 import { silentLogger } from '../../kernel/logger.ts';
 import type { GatewayConfig, Listen } from '../config.ts';
@@ -28,7 +28,7 @@ export async function doctor(options: {
     { what: 'processor cores', ok: true, detail: String(cpus().length) },
     await toolFinding('ffmpeg', ['-version']),
     await toolFinding('redis-server', ['--version']),
-    ...(await encoderFinding(config)),
+    ...(await encoderFindings(config)),
     await udpBufferFinding(),
     await portFinding('http.listen', config.http.listen),
     ...(await tlsFindings(config)),
@@ -58,13 +58,26 @@ async function toolFinding(command: string, args: string[]): Promise<Finding> {
   }
 }
 
-async function encoderFinding(config: GatewayConfig): Promise<Finding[]> {
+/** What works, and of what does not the reason; only that nothing works is a failure. */
+async function encoderFindings(config: GatewayConfig): Promise<Finding[]> {
+  const { worker, broadcast } = config;
   try {
-    const choice = await probeEncoder(config.worker, silentLogger);
-    return [{ what: 'encoder', ok: true, detail: `${choice.name}: ${choice.reason}` }];
+    const { offers, failed } = await probeEncoders(worker, broadcast.ladder, silentLogger, true);
+    return [
+      ...offers.map(({ encoder, capacity, capacityReason }) => ({
+        what: encoder.name,
+        ok: true,
+        detail: `${jobs(capacity)} at once (${capacityReason}): ${encoder.reason}`,
+      })),
+      ...failed.map(({ name, fault }) => ({ what: name, ok: true, detail: `not here: ${fault}` })),
+    ];
   } catch (error) {
     return [{ what: 'encoder', ok: false, detail: errorText(error) }];
   }
+}
+
+function jobs(count: number): string {
+  return count === 1 ? '1 job' : `${count} jobs`;
 }
 
 async function tlsFindings({ tls }: GatewayConfig): Promise<Finding[]> {

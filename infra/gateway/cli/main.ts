@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ROLES } from '../../../signalling/index.ts';
 import { errorText, GatewayError } from '../../kernel/errors.ts';
+import { LADDER_PRESETS } from '../../kernel/ladder.ts';
 import {
   changeBroadcast,
   createBroadcast,
@@ -167,6 +168,7 @@ overApi('show <id>', 'everything known of one').action((id: string, options: Api
 overApi('create <id>', 'make one; what is not said here is the configuration of the gateway')
   .addOption(new Option('--publish', 'an encoder of yours PUTs its tracks').conflicts('streamer'))
   .addOption(new Option('--streamer <id>', 'streamer id, where it is not the name'))
+  .addOption(new Option('--ladder <preset>', 'rungs and frame rate').choices(LADDER_PRESETS))
   .addOption(new Option('--redundancy <n>', 'workers that encode it at once').choices(['1', '2']))
   .addOption(new Option('--file <file>', 'YAML with source, ladder, grid and redundancy'))
   .action((id: string, options: CreateOptions) => createBroadcast(id, options));

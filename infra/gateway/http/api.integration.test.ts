@@ -159,6 +159,7 @@ describe('/api/v1/broadcasts', () => {
     expect(new Set(errors.map(({ pointer }) => pointer))).toEqual(
       new Set([
         '/id',
+        '/ladder',
         '/ladder/video/0/name',
         '/ladder/video/0/width',
         '/ladder/video/0/bitrateBps',

@@ -1,5 +1,5 @@
 /** The role `worker`: one ffmpeg per transcode job, of the class that this machine can encode. */
-import { createWorker, probeEncoder } from '../../../packager/worker/index.ts';
+import { createWorker, probeEncoders } from '../../../packager/worker/index.ts';
 import { type JobContext, type Offer, startJobRunner } from '../../kernel/jobs.ts';
 import { slotKey, transcodeJobSchema } from '../../kernel/wire.ts';
 import { runOf } from '../desired.ts';
@@ -16,7 +16,8 @@ const CLOSE_MS = 13_000;
 /** Builds it; finds the encoder by a probe encode. */
 export async function buildWorker(house: House): Promise<RolePart> {
   const { config, area, metrics, clock, directory, internalToken, stack, location } = house;
-  const encoder = await probeEncoder(config.worker, area('worker'));
+  const { offers } = await probeEncoders(config.worker, config.broadcast.ladder, area('worker'));
+  const [{ encoder, capacity }] = offers;
   const worker = createWorker(
     { metrics, clock, directory, board: directory, internalToken, logger: area('worker'), encoder },
     config.worker,
@@ -40,7 +41,7 @@ export async function buildWorker(house: House): Promise<RolePart> {
     work() {
       const options = {
         ...{ location, name: transcodeQueueName(encoder.class), identityOf },
-        concurrency: config.worker.concurrency,
+        concurrency: capacity,
         consider: (job: Pick<JobContext, 'id' | 'payload' | 'epoch'>) => slots.consider(job),
         hasSuccessor: () => slots.hasSuccessor(),
       };

@@ -2,9 +2,9 @@
 import { z } from 'zod';
 import { ROLES } from '../../../../signalling/index.ts';
 import { gridSchema } from '../../../kernel/grid.ts';
+import { ladderWishSchema } from '../../../kernel/ladder.ts';
 import {
   broadcastIdSchema,
-  ladderSchema,
   originStatusSchema,
   redundancySchema,
   sourceSchema,
@@ -18,7 +18,7 @@ export const createBroadcastSchema = z.strictObject({
   source: sourceSchema
     .optional()
     .describe('Where its picture comes from; the streamer of the same name where left out.'),
-  ladder: ladderSchema.optional(),
+  ladder: ladderWishSchema.optional(),
   grid: gridSchema.optional(),
   redundancy: redundancySchema.optional(),
 });
@@ -27,7 +27,7 @@ export const createBroadcastSchema = z.strictObject({
 export const patchBroadcastSchema = z
   .strictObject({
     source: sourceSchema.optional(),
-    ladder: ladderSchema.optional(),
+    ladder: ladderWishSchema.optional(),
     grid: gridSchema.optional(),
     redundancy: redundancySchema.optional(),
   })

@@ -1,0 +1,91 @@
+import { expect, it } from 'vitest';
+import { gridFault, gridSchema } from './grid.ts';
+import {
+  fitLadder,
+  LADDER_PRESETS,
+  ladderPreset,
+  ladderWishSchema,
+  newLadderSchema,
+  resolveLadder,
+} from './ladder.ts';
+import { DEFAULT_LADDER } from './wire.ts';
+
+const rung = { name: 'v720', width: 1280, height: 720, bitrateBps: 2_500_000 };
+const audio = [{ name: 'a128', bitrateBps: 128_000 }];
+
+it.each(LADDER_PRESETS)(
+  'preset %s is a ladder that may be asked for, on a grid that fits',
+  (name) => {
+    const { ladder, grid } = resolveLadder(
+      name,
+      gridSchema.parse({ segmentMs: 1500, partMs: 300 }),
+    );
+    expect(newLadderSchema.safeParse(ladder).error).toBeUndefined();
+    expect(gridFault(grid)).toBeUndefined();
+    expect(grid).toMatchObject({ segmentMs: 1500, fps: name.endsWith('60') ? 60 : 30 });
+    expect(ladderWishSchema.parse(name)).toBe(name);
+  },
+);
+
+it('a preset whose rate does not fit the durations takes those that do', () => {
+  const grid = gridSchema.parse({ segmentMs: 2000, partMs: 400, chunkMs: 80, fps: 25 });
+  expect(resolveLadder('1080p60', grid).grid).toEqual({
+    ...{ segmentMs: 2000, partMs: 500, chunkMs: 100, fps: 60 },
+  });
+});
+
+it.each([
+  [
+    'as they are',
+    [rung, { ...rung, name: 'v720-2' }, { ...rung, name: 'v720-hevc', codec: 'hevc' }],
+    undefined,
+  ],
+  [
+    'of another height',
+    [{ ...rung, name: 'v480' }],
+    'rung v480 must be named v720, or v720-2 and so on',
+  ],
+  [
+    'of another codec',
+    [{ ...rung, codec: 'av1' }],
+    'rung v720 must be named v720-av1, or v720-av1-2 and so on',
+  ],
+  ['twice', [rung, rung], 'rung names must be distinct'],
+])('names of rungs %s', (_title, video, fault) => {
+  const result = newLadderSchema.safeParse({ video, audio });
+  expect(result.error?.issues[0]?.message).toBe(fault);
+});
+
+it.each([
+  ['odd', { width: 1281 }],
+  ['no codec of ours', { codec: 'vp9' }],
+  ['no bitrate', { bitrateBps: 0 }],
+])('a rung that is %s is refused', (_title, fault) => {
+  expect(newLadderSchema.safeParse({ video: [{ ...rung, ...fault }], audio }).success).toBe(false);
+});
+
+it.each([
+  [1280, 720, ['v720', 'v480', 'v360']],
+  // A crop to whole blocks is the same picture.
+  [1270, 704, ['v720', 'v480', 'v360']],
+  [960, 540, ['v480', 'v360']],
+  // Upright: 720p holds it unenlarged.
+  [720, 1280, ['v720', 'v480', 'v360']],
+  [320, 180, ['v360']],
+])('a source of %i x %i keeps the rungs %j', (width, height, names) => {
+  const fitted = fitLadder(DEFAULT_LADDER, { width, height });
+  expect(fitted.video.map(({ name }) => name)).toEqual(names);
+  expect(fitted.audio).toEqual(DEFAULT_LADDER.audio);
+});
+
+it('4K keeps two more rungs than 1080p60', () => {
+  expect(ladderPreset('2160p60').ladder.video.slice(2)).toEqual(
+    ladderPreset('1080p60').ladder.video,
+  );
+});
+
+it('an unknown preset is told which there are', () => {
+  expect(ladderWishSchema.safeParse('8k').error?.issues.map(({ message }) => message)).toEqual([
+    'is one of 720p, 1080p, 1080p60, 2160p60, or has video and audio rungs',
+  ]);
+});
