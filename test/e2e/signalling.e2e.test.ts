@@ -93,6 +93,49 @@ describe("Epic's frontend library", () => {
     await untilPlaying(page, PLAY_MS);
   });
 
+  it('hands control over to who asks for it, and gets it back', async () => {
+    const second = await browser.context.newPage();
+    await second.goto(`${gateway.url}/present/demo`);
+    for (const [from, to] of [
+      [page, second],
+      [second, page],
+    ] as const) {
+      await to.locator('#ask').click({ timeout: PLAY_MS });
+      await from.locator('#hand-over').click({ timeout: PLAY_MS });
+      await untilPlaying(to, PLAY_MS);
+      const refusal = from.locator('[data-testid="refusal"]');
+      await refusal.waitFor({ timeout: PLAY_MS });
+      expect(await refusal.textContent()).toContain('offered and accepted');
+    }
+    await second.close();
+    await untilPlaying(page, PLAY_MS);
+  });
+
+  it('gives one of ten browsers that ask at once the seat, and tells the others', async () => {
+    const unreal = new Peer(gateway.streamerUrl);
+    await unreal.next('identify');
+    unreal.say({ type: 'endpointId', id: 'crowd' });
+    await unreal.next('endpointIdConfirm');
+    const pages = await Promise.all(Array.from({ length: 10 }, () => browser.context.newPage()));
+    await Promise.all(pages.map((one) => one.goto(`${gateway.url}/present/crowd`)));
+    const isRefused = (one: Page): Promise<boolean> =>
+      one.locator('#state[data-state="refused"]').isVisible();
+    await until('nine are refused', PLAY_MS, async () => {
+      const refused = await Promise.all(pages.map(isRefused));
+      return refused.filter((is) => is).length === 9;
+    });
+    await unreal.answers();
+    const { seats } = z
+      .object({ seats: z.array(z.looseObject({ streamerId: z.string(), playerId: z.string() })) })
+      .parse(await (await fetch(`${gateway.url}/api/v1/seats`)).json());
+    const { playerId } = seats.find(({ streamerId }) => streamerId === 'crowd') ?? {};
+    expect(unreal.log.filter(({ type }) => type === 'playerConnected')).toMatchObject([
+      { playerId },
+    ]);
+    await Promise.all(pages.map((one) => one.close()));
+    unreal.socket.terminate();
+  });
+
   it('plays on by itself when the streamer was started again', async () => {
     await streamer.close('restart');
     await page.locator('#state:not([data-state="connected"])').waitFor({ timeout: PLAY_MS });

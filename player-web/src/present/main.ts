@@ -12,11 +12,13 @@ import {
 import { broadcastIdInPath, fetchBroadcast } from '../lib/api.ts';
 import { byId, make, poll, setText } from '../lib/dom.ts';
 import { formatBitrate, formatMs, UNKNOWN } from '../lib/format.ts';
+import { SeatTalk, type SeatMessage } from './seatTalk.ts';
 import { signallingUrl, tokenInLink, withoutToken } from './signallingUrl.ts';
 
 type Phase = 'waiting' | 'connecting' | 'ready' | 'connected' | 'refused' | 'disconnected' | 'left';
 
 const POLL_MS = 2000;
+const ASKED = 'Whoever presents now was told. You get control when it is handed to you, or free.';
 /** Messages kept in the log. */
 const MAX_LOG = 100;
 
@@ -41,8 +43,15 @@ const application = byId('application', HTMLElement);
 const retry = byId('retry', HTMLButtonElement);
 const sound = byId('sound', HTMLButtonElement);
 const leave = byId('leave', HTMLButtonElement);
+const ask = byId('ask', HTMLButtonElement);
+const asking = byId('asking', HTMLElement);
 const log = byId('log', HTMLOListElement);
 let streaming: PixelStreaming | undefined;
+let talk: SeatTalk | undefined;
+/** Why we do not present, and whether whoever does can be asked. */
+let refusal = { message: '', canAsk: false };
+/** We close the connection ourselves, so that it says nothing of our right to ask. */
+let isOursToClose = false;
 let phase: Phase = 'waiting';
 
 // Epic's default is every message with a stack trace.
@@ -107,6 +116,7 @@ function start(streamerId: string): void {
   });
   const peer = new PixelStreaming(config, { videoElementParent: application });
   streaming = peer;
+  talk = new SeatTalk(streamerId);
   setPhase('connecting', 'Connecting', 'Asking for the presenter\u2019s seat.');
   peer.addEventListener('webRtcConnecting', () => {
     setPhase('connecting', 'Connecting', 'The application answers.');
@@ -131,11 +141,19 @@ function start(streamerId: string): void {
     );
   });
   peer.addEventListener('subscribeFailed', (event) => {
-    setPhase('refused', 'The seat is taken', event.data.message);
+    refused(event.data.message);
   });
+  for (const type of ['seatRequest', 'seatOffer']) {
+    peer.signallingProtocol.addListener(type, hear);
+  }
   peer.addEventListener('webRtcDisconnected', (event) => {
     // A refusal or leaving on purpose closes the connection too; its own text stays.
     if (phase === 'refused' || phase === 'left') {
+      if (!isOursToClose) {
+        // Signalling has shown us out: there is nobody to ask.
+        shownOut();
+      }
+      isOursToClose = false;
       return;
     }
     const { eventString, allowClickToReconnect } = event.data;
@@ -157,6 +175,67 @@ function start(streamerId: string): void {
   });
 }
 
+/** The seat is another's, or our right to it was refused. */
+function refused(message: string): void {
+  const hadControl = phase === 'connected';
+  refusal = { message, canAsk: true };
+  talk?.lose();
+  if (hadControl) {
+    // Control is peer to peer: whoever had it lets go, whatever the application does.
+    isOursToClose = true;
+    setPhase('refused', 'You have no control any more', message);
+    streaming?.disconnect();
+    return;
+  }
+  if (talk?.isAsking === true) {
+    // Refused anew on the connection that was made to ask.
+    say(talk.ask());
+    setPhase('refused', 'You asked for control', ASKED);
+  } else {
+    setPhase('refused', 'You are not presenting', message);
+  }
+}
+
+function shownOut(): void {
+  talk?.giveUp();
+  refusal = { ...refusal, canAsk: false };
+  if (phase === 'refused') {
+    setPhase('refused', 'You are not presenting', refusal.message);
+  }
+}
+
+/** What another presenter said about the seat. */
+function hear(message: unknown): void {
+  const answer = talk?.hear(message);
+  if (answer !== undefined) {
+    say(answer);
+  }
+  if (talk?.isOffered === true && phase === 'refused') {
+    setPhase('refused', 'Control is offered to you', 'Whoever presents now would hand it to you.');
+  }
+  showAsking();
+}
+
+function say(message: SeatMessage): void {
+  streaming?.signallingProtocol.sendMessage(message);
+}
+
+/** The button by which one asks for a seat, or takes an offered one. */
+function showAsk(): void {
+  ask.hidden = phase !== 'refused' || !refusal.canAsk || talk?.isAsking !== false;
+  setText(ask, talk?.isOffered === true ? 'Take control' : 'Ask for control');
+}
+
+/** Who asks for our seat. */
+function showAsking(): void {
+  const [first, ...others] = phase === 'connected' ? (talk?.asking ?? []) : [];
+  asking.hidden = first === undefined;
+  if (first !== undefined) {
+    const more = others.length === 0 ? '' : ` So do ${others.length} more.`;
+    setText(byId('asking-text', HTMLElement), `Player ${first} asks for control.${more}`);
+  }
+}
+
 function setPhase(next: Phase, title?: string, detail?: string): void {
   phase = next;
   const pill = byId('state', HTMLElement);
@@ -176,6 +255,11 @@ function setPhase(next: Phase, title?: string, detail?: string): void {
     setText(element, detail ?? '');
   }
   leave.disabled = next !== 'connected' && next !== 'connecting';
+  if (next === 'connected') {
+    talk?.hold();
+  }
+  showAsk();
+  showAsking();
   if (next !== 'connected') {
     showStats(undefined);
   }
@@ -216,7 +300,7 @@ function addToLog(from: 'you' | 'application', text: string): void {
 function setSide(): void {
   // Epic's keyboard handler listens on the document: what is typed in our own controls, and the
   // keys that move between them, must not drive the application.
-  for (const name of ['side', 'sound', 'fullscreen', 'leave', 'retry']) {
+  for (const name of ['side', 'sound', 'fullscreen', 'leave', 'retry', 'ask', 'asking']) {
     for (const type of ['keydown', 'keyup', 'keypress'] as const) {
       byId(name, HTMLElement).addEventListener(type, (event) => {
         event.stopPropagation();
@@ -243,8 +327,41 @@ function setSide(): void {
       streaming?.play();
       return;
     }
+    talk?.giveUp();
     setPhase('connecting', 'Connecting', 'Asking for the presenter\u2019s seat.');
     streaming?.reconnect();
+  });
+  ask.addEventListener('click', () => {
+    if (talk === undefined || streaming === undefined) {
+      return;
+    }
+    const isOpen = streaming.signallingProtocol.isConnected();
+    if (talk.isOffered && isOpen) {
+      say(talk.accept());
+      setPhase('connecting', 'Connecting', 'Taking the presenter\u2019s seat.');
+      return;
+    }
+    const request = talk.ask();
+    setPhase('refused', 'You asked for control', ASKED);
+    if (isOpen) {
+      say(request);
+    } else {
+      streaming.reconnect();
+    }
+  });
+  byId('hand-over', HTMLButtonElement).addEventListener('click', () => {
+    const [first] = talk?.asking ?? [];
+    if (talk !== undefined && first !== undefined) {
+      say(talk.offer(first));
+      showAsking();
+    }
+  });
+  byId('keep', HTMLButtonElement).addEventListener('click', () => {
+    const [first] = talk?.asking ?? [];
+    if (talk !== undefined && first !== undefined) {
+      talk.decline(first);
+      showAsking();
+    }
   });
   leave.addEventListener('click', () => {
     setPhase('left', 'You left the seat', 'Somebody else can present now.');
