@@ -308,6 +308,13 @@ describe('tokens at the doors of a process', () => {
       await page.reload();
       await untilPlaying(page, PLAY_MS);
 
+      const operate = await browser.context.newPage();
+      const operator = noted(forgeToken(secret, claimsOf({ role: 'operator', sub: 'olga' })));
+      await operate.goto(`${gateway.url}/operate#token=${operator}`);
+      await operate.locator('#people button', { hasText: 'Take back' }).click();
+      await page.getByText('The operator has taken control back.').waitFor({ timeout: PLAY_MS });
+      await page.close();
+
       const stranger = await browser.context.newPage();
       await stranger.goto(`${gateway.url}/present/linked`);
       const refusal = stranger.locator('[data-testid="refusal"]');

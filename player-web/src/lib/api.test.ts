@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { broadcastIdInPath, parseBroadcast, parseRecording } from './api.ts';
+import { broadcastIdInPath, parseBroadcast, parseRecording, problemText } from './api.ts';
 
 describe('parseBroadcast', () => {
   it('reads the shape of architecture §5', () => {
@@ -101,4 +101,10 @@ describe('broadcastIdInPath', () => {
   ])('%s is %s', (path, id) => {
     expect(broadcastIdInPath(path)).toBe(id);
   });
+});
+
+it('says what a problem of the API says, and else its status', () => {
+  const problem = { type: 'about:blank', title: 'Conflict', status: 409, detail: 'stop it first' };
+  expect(problemText(problem, 409)).toBe('stop it first');
+  expect(problemText(undefined, 502)).toBe('the gateway answered 502');
 });

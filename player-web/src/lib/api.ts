@@ -3,6 +3,9 @@
  * later gateway adds or leaves out breaks no page.
  */
 
+import { asArray, asInstant, asNumber, asRecord, asText } from './parse.ts';
+import { type PeerCommand, type PeerRow, peerRows } from './peers.ts';
+
 /** State of a broadcast (architecture §5). */
 export type BroadcastState = 'idle' | 'queued' | 'starting' | 'live' | 'interrupted' | 'ended';
 
@@ -149,32 +152,59 @@ export async function fetchRecordings(id: string): Promise<Answer<readonly Recor
   return { kind: 'ok', value: recordings.sort((a, b) => b.fromMs - a.fromMs) };
 }
 
+/** Who shows a token, or nobody. */
+export type Bearer = string | undefined;
+
 /** `POST /api/v1/broadcasts/{id}/stop` or `start`; what went wrong, undefined where nothing did. */
-export async function postCommand(
+export function postCommand(
   id: string,
   command: 'stop' | 'start',
+  bearer?: Bearer,
 ): Promise<string | undefined> {
-  try {
-    const response = await fetch(`/api/v1/broadcasts/${encodeURIComponent(id)}/${command}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'application/json' },
-      body: '{}',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-    if (response.ok) {
-      return undefined;
-    }
-    const body = asRecord(await response.json().catch(() => undefined));
-    const error = body['error'];
-    return (
-      asText(asRecord(error)['message']) ??
-      asText(error) ??
-      asText(body['message']) ??
-      `the gateway answered ${response.status}`
-    );
-  } catch {
-    return 'the gateway does not answer';
+  return change('POST', `/api/v1/broadcasts/${encodeURIComponent(id)}/${command}`, {}, bearer);
+}
+
+/** Players and who presents; `missing` where this page may not know. */
+export async function fetchPeers(bearer?: Bearer): Promise<Answer<readonly PeerRow[]>> {
+  const [streamers, players, seats] = await Promise.all(
+    ['streamers', 'players', 'seats'].map((name) => fetchJson(`/api/v1/${name}`, bearer)),
+  );
+  if (streamers?.kind === 'ok' && players?.kind === 'ok' && seats?.kind === 'ok') {
+    return {
+      kind: 'ok',
+      value: peerRows({ streamers: streamers.value, players: players.value, seats: seats.value }),
+    };
   }
+  return { kind: seats?.kind === 'missing' ? 'missing' : 'unreachable' };
+}
+
+/** Carries out what an operator wants of a player; what went wrong, undefined where nothing did. */
+export function orderPeer(command: PeerCommand, bearer?: Bearer): Promise<string | undefined> {
+  switch (command.kind) {
+    case 'give': {
+      const { streamerId, playerId } = command;
+      return change('PUT', `/api/v1/seats/${encodeURIComponent(streamerId)}`, { playerId }, bearer);
+    }
+    case 'release':
+      return change(
+        'DELETE',
+        `/api/v1/seats/${encodeURIComponent(command.streamerId)}`,
+        undefined,
+        bearer,
+      );
+    case 'disconnect':
+      return change(
+        'DELETE',
+        `/api/v1/players/${encodeURIComponent(command.playerId)}`,
+        undefined,
+        bearer,
+      );
+  }
+}
+
+/** What a problem of the API (RFC 9457) says; the status where it says nothing. */
+export function problemText(body: unknown, status: number): string {
+  return asText(asRecord(body)['detail']) ?? `the gateway answered ${status}`;
 }
 
 /** Parses one recording of broadcast `broadcastId`; undefined where it is not one. */
@@ -204,14 +234,14 @@ export function broadcastIdInPath(pathname: string): string | undefined {
   return /^\/[a-z]+\/([a-z][a-z0-9_-]{0,63})\/?$/.exec(pathname)?.[1];
 }
 
-async function fetchJson(url: string): Promise<Answer<unknown>> {
+async function fetchJson(url: string, bearer?: Bearer): Promise<Answer<unknown>> {
   try {
     const response = await fetch(url, {
       cache: 'no-store',
-      headers: { accept: 'application/json' },
+      headers: { accept: 'application/json', ...authorization(bearer) },
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    if (response.status === 404) {
+    if ([401, 403, 404].includes(response.status)) {
       return { kind: 'missing' };
     }
     return response.ok
@@ -220,6 +250,36 @@ async function fetchJson(url: string): Promise<Answer<unknown>> {
   } catch {
     return { kind: 'unreachable' };
   }
+}
+
+/** Asks for a change; what went wrong, undefined where nothing did. */
+async function change(
+  method: string,
+  path: string,
+  body: object | undefined,
+  bearer: Bearer,
+): Promise<string | undefined> {
+  try {
+    const response = await fetch(path, {
+      method,
+      headers: {
+        accept: 'application/json',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...authorization(bearer),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    return response.ok
+      ? undefined
+      : problemText(await response.json().catch(() => undefined), response.status);
+  } catch {
+    return 'the gateway does not answer';
+  }
+}
+
+function authorization(bearer: Bearer): Readonly<Record<string, string>> {
+  return bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
 }
 
 function parseLatestRecording(input: unknown): LatestRecording | undefined {
@@ -263,25 +323,4 @@ function asPresence(value: unknown): boolean | undefined {
   }
   const connected = asRecord(value)['connected'];
   return typeof connected === 'boolean' ? connected : undefined;
-}
-
-function asRecord(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-}
-
-function asArray(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function asText(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-function asNumber(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
-}
-
-/** An instant as Unix ms or ISO 8601 text. */
-function asInstant(value: unknown): number | undefined {
-  return typeof value === 'string' ? asNumber(Date.parse(value)) : asNumber(value);
 }

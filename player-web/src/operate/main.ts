@@ -2,14 +2,18 @@
 import { fetchBroadcasts, postCommand, type Broadcast } from '../lib/api.ts';
 import { byId, make, poll, setText } from '../lib/dom.ts';
 import { formatBitrate, formatHeight, formatMs, formatSpan, UNKNOWN } from '../lib/format.ts';
+import { takeToken } from '../lib/linkToken.ts';
 import { startServerClock } from '../lib/serverClock.ts';
 import { stateLabel } from '../lib/stateLabel.ts';
+import { showPeople } from './people.ts';
 
 const POLL_MS = 2000;
 
 const rows = byId('rows', HTMLTableSectionElement);
 const summary = byId('summary', HTMLElement);
 const clock = startServerClock('/time');
+/** From another machine, and with tokens of operators: `/operate#token=`. */
+const bearer = takeToken();
 
 /** Commands on their way, by broadcast: the button waits until the API says what came of it. */
 const pending = new Map<string, 'stop' | 'start'>();
@@ -37,13 +41,16 @@ async function order(
   pending.set(id, command);
   button.disabled = true;
   setText(button, command === 'stop' ? 'Stopping' : 'Starting');
-  const failure = await postCommand(id, command);
+  const failure = await postCommand(id, command, bearer);
   trouble = failure === undefined ? undefined : `${id}: ${failure}`;
   pending.delete(id);
   await refresh();
 }
 
+const refreshPeople = showPeople(bearer);
+
 poll(refresh, () => POLL_MS);
+poll(refreshPeople, () => POLL_MS);
 
 async function refresh(): Promise<boolean> {
   const answer = await fetchBroadcasts();

@@ -12,8 +12,8 @@ import {
 import { broadcastIdInPath, fetchBroadcast } from '../lib/api.ts';
 import { byId, make, poll, setText } from '../lib/dom.ts';
 import { formatBitrate, formatMs, UNKNOWN } from '../lib/format.ts';
+import { signallingUrl, takeToken } from '../lib/linkToken.ts';
 import { SeatTalk, type SeatMessage } from './seatTalk.ts';
-import { signallingUrl, tokenInLink, withoutToken } from './signallingUrl.ts';
 
 type Phase = 'waiting' | 'connecting' | 'ready' | 'connected' | 'refused' | 'disconnected' | 'left';
 
@@ -78,17 +78,6 @@ if (id === undefined) {
     },
     () => POLL_MS,
   );
-}
-
-/** The link's token, out of sight at once and kept for a reload of this tab. */
-function takeToken(): string | undefined {
-  const key = `grandstand.token ${location.pathname}`;
-  const given = tokenInLink(location);
-  if (given !== undefined) {
-    sessionStorage.setItem(key, given);
-    history.replaceState(null, '', withoutToken(location));
-  }
-  return given ?? sessionStorage.getItem(key) ?? undefined;
 }
 
 function start(streamerId: string): void {
@@ -183,7 +172,7 @@ function refused(message: string): void {
   if (hadControl) {
     // Control is peer to peer: whoever had it lets go, whatever the application does.
     isOursToClose = true;
-    setPhase('refused', 'You have no control any more', message);
+    setPhase('refused', 'You no longer have control', message);
     streaming?.disconnect();
     return;
   }

@@ -23,7 +23,15 @@ export type OpenApiOperation = {
   readonly description: string;
   readonly parameters?: readonly { readonly name: string }[];
   readonly requestBody?: unknown;
-  readonly responses: Readonly<Record<string, { readonly description: string }>>;
+  readonly responses: Readonly<
+    Record<
+      string,
+      {
+        readonly description: string;
+        readonly content?: Readonly<Record<string, { readonly schema?: unknown }>>;
+      }
+    >
+  >;
   readonly security: readonly unknown[];
 };
 
@@ -148,12 +156,13 @@ function jsonSchema(
 
 const STYLE = `
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1c1e26; background: #fff }
-h1 { font-weight: 600 } h2 { margin-top: 2.5rem; text-transform: capitalize }
-section { border-top: 1px solid #d8dae2; padding: .75rem 0 } h3 { font: 600 1rem ui-monospace, monospace; margin: 0 }
+h1 { font-weight: 600; margin-bottom: .5rem } h2 { margin: 2.5rem 0 .5rem; text-transform: capitalize }
+nav { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 1rem 0; text-transform: capitalize }
+section { border-top: 1px solid #d8dae2; padding: .75rem 0 } h3 { font: 600 1rem ui-monospace, monospace; margin: 0; overflow-wrap: anywhere }
 b { display: inline-block; min-width: 4.5rem; color: #2450a8; text-transform: uppercase }
-p { margin: .25rem 0 } small { color: #5b6070 } pre { background: #f4f5f8; padding: .75rem; overflow: auto; font-size: 13px }
-ul { margin: .25rem 0; padding-left: 1.25rem }
-@media (prefers-color-scheme: dark) { body { color: #e6e7ec; background: #15161b } b { color: #8fb1ff } section { border-color: #32343e } small { color: #a3a7b5 } pre { background: #1f2129 } a { color: #8fb1ff } }
+p { margin: .25rem 0 } small { color: #5b6070 } a { color: #2450a8 }
+pre { background: #f4f5f8; padding: .75rem; overflow: auto; font-size: 13px; border-radius: 6px } summary { cursor: pointer; color: #5b6070; font-size: 13px }
+@media (prefers-color-scheme: dark) { body { color: #e6e7ec; background: #15161b } b, a { color: #8fb1ff } section { border-color: #32343e } small, summary { color: #a3a7b5 } pre { background: #1f2129 } }
 `;
 
 /** The page: one file, no script, nothing from elsewhere. */
@@ -161,33 +170,61 @@ export function apiPage(document: OpenApiDocument): string {
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, one]) => ({ path, method, ...one })),
   );
-  const tags = [...new Set(operations.flatMap(({ tags: [tag = ''] }) => [tag]))];
-  const section = (one: (typeof operations)[number]): string =>
-    [
-      `<section><h3><b>${escape(one.method)}</b>${escape(one.path)}</h3>`,
-      `<p>${escape(one.summary)}. <small>${escape(one.description)}</small></p>`,
-      one.requestBody === undefined ? '' : details('Body', one.requestBody),
-      '<ul>',
-      ...Object.entries(one.responses).map(
-        ([status, { description }]) =>
-          `<li><small>${escape(status)} ${escape(description)}</small></li>`,
-      ),
-      '</ul></section>',
-    ].join('');
+  const isHousekeeping = (tag: string): number => (tag === 'operations' ? 1 : 0);
+  const tags = [...new Set(operations.flatMap(({ tags: [tag = ''] }) => [tag]))].sort(
+    (a, b) => isHousekeeping(a) - isHousekeeping(b),
+  );
+  const anchor = (tag: string): string => tag.replaceAll(/\W/g, '');
   return [
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Grandstand API</title>',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     `<style>${STYLE}</style></head><body><h1>Grandstand API</h1>`,
     `<p>${escape(document.info.description)}</p>`,
-    '<p><a href="/api/openapi.json">OpenAPI 3.1 document</a></p>',
+    `<pre>${escape(EXAMPLE)}</pre>`,
+    '<nav>',
+    ...tags.map((tag) => `<a href="#${anchor(tag)}">${escape(tag)}</a>`),
+    '<a href="#shapes">Shapes</a><a href="/api/openapi.json">OpenAPI 3.1</a></nav>',
     ...tags.flatMap((tag) => [
-      `<h2>${escape(tag)}</h2>`,
+      `<h2 id="${anchor(tag)}">${escape(tag)}</h2>`,
       ...operations.filter(({ tags: [own] }) => own === tag).map(section),
     ]),
-    '<h2>Shapes</h2>',
+    '<h2 id="shapes">Shapes</h2>',
     ...Object.entries(document.components.schemas).map(([name, schema]) => details(name, schema)),
     '</body></html>',
   ].join('\n');
+}
+
+const EXAMPLE = `curl -X PUT HOST:8080/api/v1/seats/demo \\
+  -H 'Authorization: Bearer TOKEN' -H 'Content-Type: application/json' -d '{"playerId":"102"}'`;
+
+/** One operation: what it takes, what it answers, and on one line how it may fail. */
+function section(
+  one: OpenApiOperation & { readonly path: string; readonly method: string },
+): string {
+  const answers = Object.entries(one.responses).map(([status, answer]) => {
+    const [content] = Object.entries(answer.content ?? {});
+    const [type = '', { schema } = {}] = content ?? [];
+    return { status, description: answer.description, type, schema };
+  });
+  const isProblem = ({ type }: { readonly type: string }): boolean =>
+    type === 'application/problem+json';
+  const problems = answers.filter(isProblem).map(({ status, description }) => {
+    return `${status} ${description}`;
+  });
+  return [
+    `<section><h3><b>${escape(one.method)}</b>${escape(one.path)}</h3>`,
+    `<p>${escape(one.summary)}. <small>${escape(one.description)}</small></p>`,
+    one.requestBody === undefined ? '' : details('Body', one.requestBody),
+    ...answers
+      .filter((answer) => !isProblem(answer))
+      .map(({ status, description, type, schema }) =>
+        type === 'application/json' && schema !== undefined
+          ? details(`${status} ${description}`, schema)
+          : `<p><small>${escape(`${status} ${description}`)}</small></p>`,
+      ),
+    problems.length === 0 ? '' : `<p><small>Problems: ${escape(problems.join(', '))}</small></p>`,
+    '</section>',
+  ].join('');
 }
 
 function details(title: string, value: unknown): string {

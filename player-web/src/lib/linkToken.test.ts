@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { signallingUrl, tokenInLink, withoutToken } from './signallingUrl.ts';
+import { signallingUrl, tokenInLink, withoutToken } from './linkToken.ts';
 
 const at = (search: string, hash = '', protocol = 'http:') => ({
   protocol,

@@ -1,6 +1,6 @@
 /**
- * Where the presenter's page meets signalling, and the token of the link that it was opened by. Pure:
- * what is kept between two loads of the page, and what the address bar shows, are main.ts's.
+ * The token of the link that a page was opened by, and where the page meets signalling with it. Pure
+ * but for `takeToken`, which keeps it for a reload and out of the address bar.
  */
 
 /** What of a page's address matters; `Location` has it. */
@@ -28,6 +28,17 @@ export function withoutToken({ pathname, search, hash }: PageAddress): string {
 export function signallingUrl({ protocol, host }: PageAddress, token: string | undefined): string {
   const base = `${protocol === 'https:' ? 'wss' : 'ws'}://${host}/`;
   return token === undefined ? base : `${base}?token=${encodeURIComponent(token)}`;
+}
+
+/** The link's token, out of sight at once and kept for a reload of this tab. */
+export function takeToken(): string | undefined {
+  const key = `grandstand.token ${location.pathname}`;
+  const given = tokenInLink(location);
+  if (given !== undefined) {
+    sessionStorage.setItem(key, given);
+    history.replaceState(null, '', withoutToken(location));
+  }
+  return given ?? sessionStorage.getItem(key) ?? undefined;
 }
 
 function without(mark: '?' | '#', text: string): string {
