@@ -76,6 +76,8 @@ export function createPeer(
     readonly hasDataChannel: boolean;
     /** Sent as InitialSettings. */
     readonly settings: () => unknown;
+    /** RTP sequence number of the first picture; any below 2^15 when left out. */
+    readonly firstSequence?: number;
   },
   events: PeerEvents,
 ): Peer {
@@ -104,6 +106,7 @@ export function createPeer(
   const cname = `grandstand-${randomInt(2 ** 32)}`;
   const video = addVideo(connection, cname);
   const audio = addAudio(connection, cname);
+  video.stream.sequence = options.firstSequence ?? video.stream.sequence;
   const history = new Map<number, Buffer>();
   const send = (sender: Sender, packet: Buffer): void => {
     guarded('send', () => {

@@ -1,5 +1,7 @@
 /** `npm run bench -- NAME`: what the gateway costs and how it plays, measured on this machine. */
+import { benchIngest } from './ingest.ts';
 import { benchLibwebrtc } from './libwebrtc.ts';
+import { benchLoss } from './loss.ts';
 import { benchOrigin } from './origin.ts';
 import { benchPipeline } from './pipeline.ts';
 import { benchSignalling } from './signalling.ts';
@@ -13,6 +15,8 @@ const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void
   sync: benchSync,
   origin: benchOrigin,
   signalling: benchSignalling,
+  ingest: benchIngest,
+  loss: benchLoss,
 };
 
 const [name = '', ...args] = process.argv.slice(2);

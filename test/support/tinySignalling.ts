@@ -16,10 +16,23 @@ export type TinySignalling = Closeable & {
   dropStreamer(): void;
 };
 
-type Message = Record<string, unknown>;
+/** A signalling message, unchecked. */
+export type Message = Record<string, unknown>;
 
-/** Players are subscribed as soon as they send `subscribe`, to whichever streamer there is. */
-export async function startTinySignalling(): Promise<TinySignalling> {
+/** A message on its way; undefined to lose it. */
+export type Rewrite = (
+  message: Message,
+  from: 'streamer' | 'player',
+) => Message | undefined | Promise<Message | undefined>;
+
+/**
+ * Players are subscribed as soon as they send `subscribe`, to whichever streamer there is.
+ *
+ * @param rewrite sees every message between streamer and player
+ */
+export async function startTinySignalling(
+  rewrite: Rewrite = (message) => message,
+): Promise<TinySignalling> {
   const streamers = new WebSocketServer({ host: '127.0.0.1', port: 0 });
   const players = new WebSocketServer({ host: '127.0.0.1', port: 0 });
   await Promise.all(
@@ -28,6 +41,21 @@ export async function startTinySignalling(): Promise<TinySignalling> {
     ),
   );
   let streamer: WebSocket | undefined;
+  let streamerId: unknown;
+  /** One after the other, so that no candidate overtakes its offer. */
+  let last = Promise.resolve();
+  const relay = (
+    message: Message,
+    from: 'streamer' | 'player',
+    to: () => WebSocket | undefined,
+  ): void => {
+    last = last.then(async () => {
+      const rewritten = await rewrite(message, from);
+      if (rewritten !== undefined) {
+        send(to(), rewritten);
+      }
+    });
+  };
   const playerSockets = new Map<string, WebSocket>();
   const identified = Promise.withResolvers<string>();
   const send = (socket: WebSocket | undefined, message: Message): void =>
@@ -40,11 +68,12 @@ export async function startTinySignalling(): Promise<TinySignalling> {
       const message = JSON.parse(data.toString()) as Message;
       if (message['type'] === 'endpointId') {
         send(socket, { type: 'endpointIdConfirm', committedId: message['id'] });
+        streamerId = message['id'];
         identified.resolve(message['id'] as string);
       } else if (message['type'] === 'ping') {
         send(socket, { type: 'pong', time: message['time'] });
       } else {
-        send(playerSockets.get(message['playerId'] as string), message);
+        relay(message, 'streamer', () => playerSockets.get(message['playerId'] as string));
       }
     });
   });
@@ -56,8 +85,12 @@ export async function startTinySignalling(): Promise<TinySignalling> {
       const message = JSON.parse(data.toString()) as Message;
       if (message['type'] === 'subscribe') {
         send(streamer, { type: 'playerConnected', playerId, dataChannel: true, sfu: false });
+      } else if (message['type'] === 'listStreamers') {
+        send(socket, { type: 'streamerList', ids: [streamerId] });
+      } else if (message['type'] === 'unsubscribe') {
+        send(streamer, { type: 'playerDisconnected', playerId });
       } else {
-        send(streamer, { ...message, playerId });
+        relay({ ...message, playerId }, 'player', () => streamer);
       }
     });
     socket.on('close', () => send(streamer, { type: 'playerDisconnected', playerId }));

@@ -4,11 +4,12 @@ import { createHmac } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { networkInterfaces, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startChild } from '../../infra/kernel/childProcess.ts';
 import { type Closeable, closeStack } from '../../infra/kernel/lifecycle.ts';
 import { freePorts } from './gatewayProcess.ts';
+import { ownAddress } from './udpRelay.ts';
 import { until } from './until.ts';
 
 /** Both are of Debian's package coturn. */
@@ -89,12 +90,6 @@ export async function startTurnServer(secret: string): Promise<TurnServer> {
     );
   }
   return server;
-}
-
-/** Chromium sends nothing from a network's address to a relay on loopback. */
-function ownAddress(): string {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
 }
 
 /** Whether a STUN Binding request gets its answer (RFC 8489 section 6). */
