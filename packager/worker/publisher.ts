@@ -38,6 +38,11 @@ const STUCK_MS = 5000;
 /** A publish that lived this long starts the back-off anew. */
 const HEALTHY_PUT_MS = 10_000;
 const MAX_ANSWER_BYTES = 4096;
+/**
+ * An origin that is away is asked again this soon: one that restarts has its tracks back together,
+ * well within the part that it waits for a late one.
+ */
+const AWAY_RETRY_MS = 200;
 
 /**
  * Publishes until the log is closed and sent, or `signal` aborts.
@@ -75,7 +80,7 @@ export async function publishTrack(
         }
         attempt = performance.now() - startedMs > HEALTHY_PUT_MS ? 0 : attempt;
         observer.fault(fault);
-        await pause(backoffMs(attempt, { capMs: 2000 }), signal);
+        await pause(retryMs(fault, attempt), signal);
         attempt += 1;
       }
     }
@@ -83,6 +88,12 @@ export async function publishTrack(
     unsubscribe();
     signal.removeEventListener('abort', wake.notify);
   }
+}
+
+/** Time to the next attempt: a refusal is met with patience, an origin that is away is not. */
+export function retryMs(fault: GatewayError, attempt: number, random = Math.random): number {
+  const isAway = fault.cause !== undefined;
+  return backoffMs(attempt, isAway ? { capMs: AWAY_RETRY_MS, random } : { capMs: 2000, random });
 }
 
 /** One PUT: the rest of one encoder run. Gives the index after the last fragment sent. */

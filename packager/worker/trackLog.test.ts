@@ -25,12 +25,12 @@ function filled(count: number, maxBytes = 1000): TrackLog {
 
 test.each([
   [3, 0],
-  [11, 0],
-  [12, 0],
-  [13, 4],
-  [16, 4],
-  [17, 8],
-])('of %i fragments those from %i on are kept: two segments and the open one', (count, first) => {
+  [19, 0],
+  [20, 0],
+  [21, 4],
+  [24, 4],
+  [25, 8],
+])('of %i fragments those from %i on are kept: four segments and the open one', (count, first) => {
   const log = filled(count);
   expect([log.firstIndex, log.nextIndex, log.bytes]).toEqual([first, count, count - first]);
   expect(log.at(first)?.fragment.dts).toBe(first * 10);
@@ -40,12 +40,12 @@ test.each([
 
 test.each([
   ['an origin that has nothing starts at a segment', null, 4],
-  ['goes on at the very next fragment', 70, 7],
+  ['goes on at the very next fragment', 150, 15],
   ['starts over at a segment where the next one is not kept', 20, 4],
-  ['starts over at a segment where it has half of one', 65, 8],
-  ['waits where it has everything', 140, undefined],
+  ['starts over at a segment where it has half of one', 145, 16],
+  ['waits where it has everything', 220, undefined],
 ])('resume: %s', (_name, nextTicks, index) => {
-  expect(filled(14).resumeIndex(nextTicks)).toBe(index);
+  expect(filled(22).resumeIndex(nextTicks)).toBe(index);
 });
 
 test('never holds more than its bytes, but always the newest fragment', () => {

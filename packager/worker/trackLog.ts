@@ -8,8 +8,8 @@ import type { Fragment } from './trackCutter.ts';
 /** A fragment and the encoder run it came from: one PUT carries one run. */
 export type LogEntry = { readonly fragment: Fragment; readonly run: number };
 
-/** Whole segments kept behind the open one (architecture §4). */
-const KEPT_SEGMENTS = 2;
+/** Whole segments kept behind the open one: an origin that was away for 8 s (one that restarts) lacks nothing. */
+const KEPT_SEGMENTS = 4;
 
 /** Bounded by segments and bytes; entries are numbered from 0 for the life of the job. */
 export class TrackLog {
