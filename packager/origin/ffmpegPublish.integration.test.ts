@@ -12,6 +12,7 @@ import { unixMs } from '../../infra/kernel/time.ts';
 import { DEFAULT_LADDER } from '../../infra/kernel/wire.ts';
 import { BROADCAST } from './fixtures.ts';
 import { LiveBroadcast } from './liveBroadcast.ts';
+import { LostPublishers } from './lostPublishers.ts';
 import { createPublishHandler } from './publishHandler.ts';
 
 const TRACKS = ['v720', 'v480', 'v360', 'a128'];
@@ -35,6 +36,7 @@ it(
       maxBoxBytes: 16_777_216,
       open: () => Promise.resolve(live),
       onConnection: () => undefined,
+      lost: new LostPublishers(),
     });
     const server = createServer((request, response) => {
       handle(request, response);

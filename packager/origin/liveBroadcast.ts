@@ -20,6 +20,7 @@ import {
   statusOf,
   type View,
 } from './presentation.ts';
+import type { Loss } from './seals.ts';
 import { Sisters } from './sisters.ts';
 import type { Archive, RestoredBroadcast } from './storage.ts';
 import type { Publisher } from './turns.ts';
@@ -35,6 +36,8 @@ export type LiveBroadcastOptions = {
   readonly agreement?: Agreement;
   /** The broadcast clock: where a new session begins. */
   readonly nowMs?: () => UnixMs;
+  /** Asks other origins for the end of a publisher that is lost, and ends in `settle`. */
+  readonly onLoss?: ((track: string, loss: Loss) => void) | undefined;
   /** What the archive found after a restart. */
   readonly restored?: RestoredBroadcast | undefined;
   /** How far back the DVR window reaches, in ms; the live window where it is not said. */
@@ -67,13 +70,13 @@ export class LiveBroadcast {
     onChange: ChangeListener,
     options: LiveBroadcastOptions = {},
   ) {
-    const { agreement, archive, restored } = options;
+    const { agreement, archive, nowMs, onLoss, restored } = options;
     this.broadcast = broadcast;
     this.#depth = depth;
     this.#onChange = onChange;
     this.#options = options;
     this.#tracks = new LiveTracks({
-      ...{ broadcast, depth, archive, agreement, restored },
+      ...{ broadcast, depth, archive, agreement, restored, nowMs, onLoss },
       onAnswer: () => {
         this.#pumpAll();
       },
@@ -162,6 +165,18 @@ export class LiveBroadcast {
     this.#announce(name, this.#tracks.get(name)?.pump() ?? 'none');
   }
 
+  /** What other origins have of a lost publisher beyond us: the other slot goes on behind it. */
+  settle(name: string, loss: Loss, samples: readonly Sample[]): void {
+    this.#announce(name, this.#tracks.get(name)?.settle(loss, samples) ?? 'none');
+  }
+
+  /** Another origin has lost a publisher. @returns what we have of it from there on */
+  lostElsewhere(name: string, loss: Loss): Sample[] {
+    const samples = this.#tracks.get(name)?.lostElsewhere(loss) ?? [];
+    this.#announce(name, this.#tracks.get(name)?.pump() ?? 'none');
+    return samples;
+  }
+
   /**
    * Gives a track GAP where another has been a full segment ahead for the length of a part: less
    * would punish tracks whose connections catch up one after the other. Called a few times a second.
@@ -170,6 +185,8 @@ export class LiveBroadcast {
     if (this.#isEnded) {
       return;
     }
+    // Who is silent is found by the clock.
+    this.#pumpAll();
     const { leadMsn } = this.#sisters;
     for (const track of this.#sisters.late(nowMs)) {
       this.#announce(track.name, track.giveUpBefore(leadMsn - 1));

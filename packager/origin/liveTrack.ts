@@ -11,6 +11,7 @@ import type { SegmentClaims } from './claims.ts';
 import { type CutEvent, Cutter } from './cutter.ts';
 import type { PublisherIdentity } from './follow.ts';
 import { restoreTrack } from './restore.ts';
+import type { Loss } from './seals.ts';
 import { segmentRecord, SegmentRing, type StoredSegment } from './segmentRing.ts';
 import type { TrackHeader } from './trackHeader.ts';
 import type { Archive, RestoredTrack } from './storage.ts';
@@ -32,6 +33,9 @@ export type LiveTrackOptions = {
   readonly windowSegments: number;
   readonly archive: Archive | undefined;
   readonly claims: SegmentClaims;
+  readonly nowMs: (() => number) | undefined;
+  /** Asks other origins for the end of a publisher that is lost, for `settle`. */
+  readonly onLoss: ((loss: Loss) => void) | undefined;
   readonly eraOf: (msn: number) => number;
   /** Opens an era for a header that has none, and gives its first segment; Infinity while it is agreed on. */
   readonly openEra: (publisher: Publisher) => number;
@@ -74,6 +78,8 @@ export class LiveTrack {
       sampleTicks,
       cutter: this.#cutter,
       claims: options.claims,
+      nowMs: options.nowMs,
+      onLoss: options.onLoss,
       openEra: options.openEra,
       headerOf: (msn) => this.headers.get(options.eraOf(msn)),
     });
@@ -177,6 +183,17 @@ export class LiveTrack {
   /** Takes what waits, after something else than a sample changed whose turn it is. */
   pump(): Change {
     return this.#run(new Set());
+  }
+
+  /** What the other origins have beyond us of a publisher that is lost: the other slot goes on. */
+  settle(loss: Loss, samples: readonly Sample[]): Change {
+    this.#turns.settle(loss, samples);
+    return this.pump();
+  }
+
+  /** Another origin has lost a publisher. @returns what we have of it from there on */
+  lostElsewhere(loss: Loss): Sample[] {
+    return this.#turns.lostElsewhere(loss);
   }
 
   /** Lists everything before segment `msn` as GAP: the other tracks are that far. */

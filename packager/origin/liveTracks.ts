@@ -5,12 +5,14 @@
  */
 import type { Agreement } from '../../infra/kernel/directory.ts';
 import { GatewayError } from '../../infra/kernel/errors.ts';
+import type { UnixMs } from '../../infra/kernel/time.ts';
 import type { Broadcast } from '../../infra/kernel/wire.ts';
 import { SegmentClaims } from './claims.ts';
 import { Eras } from './eras.ts';
 import type { PublisherIdentity } from './follow.ts';
 import { LiveTrack } from './liveTrack.ts';
 import type { Depth } from './presentation.ts';
+import type { Loss } from './seals.ts';
 import type { Archive, EraRecord, RestoredBroadcast } from './storage.ts';
 import { type TrackHeader, trackHeader } from './trackHeader.ts';
 import { newPublisher, type Publisher } from './turns.ts';
@@ -22,6 +24,9 @@ export type LiveTracksOptions = {
   readonly archive: Archive | undefined;
   readonly agreement: Agreement | undefined;
   readonly restored: RestoredBroadcast | undefined;
+  readonly nowMs: (() => UnixMs) | undefined;
+  /** The publisher of a track is lost, and the other slot waits to go on (`LiveBroadcast.settle`). */
+  readonly onLoss: ((track: string, loss: Loss) => void) | undefined;
   /** Another origin has answered: what waits may go on. */
   readonly onAnswer: () => void;
 };
@@ -206,7 +211,7 @@ export class LiveTracks {
   }
 
   #newTrack(name: string, header: TrackHeader): LiveTrack {
-    const { archive, broadcast, depth } = this.#options;
+    const { archive, broadcast, depth, onLoss } = this.#options;
     const track: LiveTrack = new LiveTrack({
       broadcastId: broadcast.id,
       name,
@@ -215,6 +220,8 @@ export class LiveTracks {
       ...depth,
       archive,
       claims: this.claims,
+      nowMs: this.#options.nowMs,
+      onLoss: onLoss && ((loss) => onLoss(name, loss)),
       eraOf: (msn) => this.eras.eraOf(msn),
       openEra: (publisher) => this.#openEra(track, publisher),
     });

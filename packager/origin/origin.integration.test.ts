@@ -59,6 +59,7 @@ async function start(config: Record<string, number> = {}): Promise<void> {
       clock: { nowMs: () => unixMs(nowMs) },
       directory: { broadcast: (id) => Promise.resolve(id === 'demo' ? BROADCAST : undefined) },
       board: {
+        reportLostPublisher: () => Promise.resolve(),
         reportOrigin: (_id, status) => {
           reports.push(status);
           return Promise.resolve();

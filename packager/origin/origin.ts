@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../infra/kernel/broadcastClock.ts';
-import type { Agreement, StatusBoard } from '../../infra/kernel/directory.ts';
+import type { Agreement, Directory, StatusBoard } from '../../infra/kernel/directory.ts';
 import { errorText } from '../../infra/kernel/errors.ts';
 import type { Closeable } from '../../infra/kernel/lifecycle.ts';
 import type { Logger } from '../../infra/kernel/logger.ts';
@@ -14,6 +14,8 @@ import { unixMsFromTicks } from '../../infra/kernel/time.ts';
 import type { Presentation } from '../playlists/model.ts';
 import { type DiskArchive, openArchive } from './archive/archive.ts';
 import type { OriginConfig } from './config.ts';
+import { askSisters, createHandoverHandler } from './handover.ts';
+import { type LostPublisher, LostPublishers } from './lostPublishers.ts';
 import {
   createMediaHandler,
   type MediaRequest,
@@ -23,7 +25,7 @@ import {
 } from './mediaHandler.ts';
 import { createPublishHandler } from './publishHandler.ts';
 import { Renderings } from './renderings.ts';
-import { type DesiredState, Shows } from './shows.ts';
+import { type DesiredState, Shows, type ShowsDeps } from './shows.ts';
 import { noArchive, type RecordingSummary } from './storage.ts';
 import { WaitingRoom } from './waitingRoom.ts';
 
@@ -32,8 +34,10 @@ export type OriginDeps = {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
-  readonly directory: DesiredState;
-  readonly board: Pick<StatusBoard, 'reportOrigin'>;
+  readonly directory: DesiredState & Partial<Pick<Directory, 'origins'>>;
+  readonly board: Pick<StatusBoard, 'reportLostPublisher' | 'reportOrigin'>;
+  /** Base URL of the internal listener here, by which this origin knows itself among `origins`. */
+  readonly internalBaseUrl?: string;
   readonly internalToken: Secret;
   /** What several origins agree on; absent: this origin is alone. */
   readonly agreement?: Agreement;
@@ -45,7 +49,7 @@ export type OriginDeps = {
 export type Origin = Closeable & {
   /** `/live/*`, `/vod/*` and `/time` of the public servers, HTTP/1.1 or HTTP/2. */
   handleMedia(request: MediaRequest, response: MediaResponse): boolean;
-  /** `/publish/*` of the internal server; checks the token itself. */
+  /** `/publish/*` and `/handover/*` of the internal server; checks the token itself. */
   handlePublish(request: IncomingMessage, response: ServerResponse): boolean;
   /** Finished recordings of a broadcast, oldest first. */
   recordings(broadcastId: string): readonly RecordingSummary[];
@@ -73,6 +77,8 @@ export async function createOrigin(deps: OriginDeps, config: OriginConfig): Prom
     'End of a part on the timeline to its publication.',
     [0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5],
   );
+  const lost = new LostPublishers();
+  const sisters = followSisters(deps);
   const shows = new Shows(
     {
       clock,
@@ -80,6 +86,7 @@ export async function createOrigin(deps: OriginDeps, config: OriginConfig): Prom
       directory: deps.directory,
       archive,
       agreement: deps.agreement,
+      onLoss: sisters.onLoss,
       onChange: (live, track, change) => {
         const { frontier, timescale } = live.track(track) ?? {};
         if (change === 'part' && frontier !== undefined && timescale !== undefined) {
@@ -90,7 +97,7 @@ export async function createOrigin(deps: OriginDeps, config: OriginConfig): Prom
     },
     config,
   );
-  await shows.follow();
+  await Promise.all([shows.follow(), sisters.follow()]);
 
   const publishes = new Set<ServerResponse>();
   let sweeps = 0;
@@ -100,15 +107,35 @@ export async function createOrigin(deps: OriginDeps, config: OriginConfig): Prom
     for (const live of shows.all()) {
       live.giveUpOnLateTracks(nowMs);
     }
+    reportLosses(deps, lost.due(nowMs));
     sweeps += 1;
     if (sweeps % SWEEPS_PER_SECOND === 0) {
       void shows.follow();
+      void sisters.follow();
       kept?.sweep();
       gaps.set(shows.all().reduce((sum, { gapSegments }) => sum + gapSegments, 0));
       report(deps, shows);
     }
   }, SWEEP_MS);
 
+  const handlePublish = createPublishHandler({
+    logger,
+    clock,
+    lost,
+    internalToken: deps.internalToken,
+    refusals: metrics.counter('grandstand_origin_refusals_total', 'Publishes refused.', ['reason']),
+    maxBoxBytes: config.maxBoxBytes,
+    open: (id, track) => shows.forPublish(id, track),
+    onConnection(response) {
+      publishes.add(response);
+      response.once('close', () => publishes.delete(response));
+    },
+  });
+  const handleHandover = createHandoverHandler({
+    token: deps.internalToken,
+    nowMs: () => clock.nowMs(),
+    find: (id) => shows.get(id)?.live,
+  });
   return {
     handleMedia: createMediaHandler({
       clock,
@@ -126,20 +153,8 @@ export async function createOrigin(deps: OriginDeps, config: OriginConfig): Prom
       archive,
       recording: recordedOf((id, recording) => archive.recording(id, recording)),
     }),
-    handlePublish: createPublishHandler({
-      logger,
-      clock,
-      internalToken: deps.internalToken,
-      refusals: metrics.counter('grandstand_origin_refusals_total', 'Publishes refused.', [
-        'reason',
-      ]),
-      maxBoxBytes: config.maxBoxBytes,
-      open: (id, track) => shows.forPublish(id, track),
-      onConnection(response) {
-        publishes.add(response);
-        response.once('close', () => publishes.delete(response));
-      },
-    }),
+    handlePublish: (request, response) =>
+      handlePublish(request, response) || handleHandover(request, response),
     recordings: (id) => archive.recordings(id),
     async close(reason) {
       clearInterval(timer);
@@ -160,6 +175,49 @@ async function archiveOf(
   return dvr.isEnabled && mediaDirectory !== undefined
     ? openArchive({ clock, logger, metrics }, dvr, mediaDirectory)
     : undefined;
+}
+
+/** The other origins, as the directory named them last, and what they are asked. */
+function followSisters(deps: OriginDeps): {
+  follow(): Promise<void>;
+  readonly onLoss: ShowsDeps['onLoss'];
+} {
+  const { directory, internalBaseUrl, internalToken: token, logger } = deps;
+  let sisters: readonly string[] = [];
+  return {
+    async follow() {
+      const named = await directory.origins?.().catch(() => undefined);
+      // While Redis is away, and just after it came back without its data, the last answer counts.
+      if (named !== undefined && named.length > 0) {
+        sisters = named.filter((origin) => origin !== internalBaseUrl);
+      }
+    },
+    onLoss:
+      internalBaseUrl === undefined
+        ? undefined
+        : (live, track, loss) => {
+            const init = live.track(track)?.newestHeader?.init;
+            const broadcast = live.broadcast.id;
+            const { slot } = loss;
+            logger.warn({ broadcast, track, slot }, 'publisher lost: the other slot goes on');
+            const answer =
+              init === undefined
+                ? Promise.resolve([])
+                : askSisters(sisters, { broadcast, track, loss }, init, { token, logger });
+            void answer.then((samples) => {
+              live.settle(track, loss, samples);
+            });
+          },
+  };
+}
+
+function reportLosses({ board, logger }: OriginDeps, losses: readonly LostPublisher[]): void {
+  for (const { broadcast, slot, epoch } of losses) {
+    logger.warn({ broadcast, slot }, 'publisher lost, and not back');
+    board.reportLostPublisher(broadcast, slot, epoch).catch((error: unknown) => {
+      logger.warn({ broadcast, reason: errorText(error) }, 'lost publisher not reported');
+    });
+  }
 }
 
 function report({ board, clock, logger }: OriginDeps, shows: Shows): void {

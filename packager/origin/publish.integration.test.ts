@@ -11,6 +11,7 @@ import { AUDIO_HEADER, fragmentsOf, VIDEO_HEADER } from '../cmaf/fixtures.ts';
 import { chunk, concatBytes, type Sample } from '../cmaf/index.ts';
 import { audio, BROADCAST, FIRST_MSN as N, video } from './fixtures.ts';
 import { LiveBroadcast } from './liveBroadcast.ts';
+import { LostPublishers } from './lostPublishers.ts';
 import { createPublishHandler } from './publishHandler.ts';
 import type { Publisher } from './turns.ts';
 
@@ -39,6 +40,7 @@ beforeEach(async () => {
         ? Promise.resolve(live)
         : Promise.reject(new GatewayError('not_found', 'nobody wants it')),
     onConnection: () => undefined,
+    lost: new LostPublishers(),
   });
   server = createServer((request, response) => {
     handle(request, response);

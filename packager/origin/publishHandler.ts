@@ -10,6 +10,7 @@ import type { Logger } from '../../infra/kernel/logger.ts';
 import type { CounterMetric } from '../../infra/kernel/metrics.ts';
 import type { Secret } from '../../infra/kernel/secret.ts';
 import type { LiveBroadcast } from './liveBroadcast.ts';
+import type { LostPublishers } from './lostPublishers.ts';
 import { PublishSession } from './publishSession.ts';
 import { mayPublish, parseTarget, type Target } from './publishTarget.ts';
 
@@ -24,6 +25,7 @@ export type PublishDeps = {
   open(broadcastId: string, track: string): Promise<LiveBroadcast>;
   /** Told of each publish as it begins and ends, so that close can end them. */
   onConnection(response: ServerResponse): void;
+  readonly lost: Pick<LostPublishers, 'opened' | 'closed'>;
 };
 
 // Longer than any encoder is silent while its source is slate.
@@ -103,6 +105,8 @@ function receive(
   });
   const session = new PublishSession(live, target, deps);
   deps.onConnection(response);
+  deps.lost.opened(target);
+  let isEnded = false;
   logger.info({}, 'publish begins');
   request.setTimeout(MAX_SILENCE_MS, () => {
     logger.warn({ silenceMs: MAX_SILENCE_MS }, 'publish is silent');
@@ -120,6 +124,7 @@ function receive(
     }
   });
   request.once('end', () => {
+    isEnded = true;
     session.end();
     if (!response.writableEnded) {
       sendJson(response, 200, { nextTicks: live.track(target.track)?.frontier ?? null });
@@ -127,6 +132,8 @@ function receive(
   });
   request.once('close', () => {
     session.end();
+    // One that was refused was not lost.
+    deps.lost.closed(target, isEnded || response.writableEnded, deps.clock.nowMs());
     logger.info({ fragments: session.fragments }, 'publish ended');
   });
 }

@@ -46,6 +46,7 @@ async function start(): Promise<void> {
         broadcasts: () => Promise.resolve([desired]),
       },
       board: {
+        reportLostPublisher: () => Promise.resolve(),
         reportOrigin: (_id, value) => {
           status = value;
           return Promise.resolve();

@@ -122,6 +122,12 @@ describe('what is desired', () => {
     desired.delete('demo');
     changes = [];
     await shows.follow();
+    nowMs += 9999;
+    await shows.follow();
+    // A Redis without its data says the same for a moment.
+    expect(shows.get('demo')?.live.isEnded).toBe(false);
+    nowMs += 1;
+    await shows.follow();
     expect(changes).toContain('v180 part');
     expect(shows.get('demo')).toBeUndefined();
     expect(archive.recordings('demo')).toHaveLength(1);

@@ -14,6 +14,7 @@ import { LiveBroadcast } from './liveBroadcast.ts';
 import type { Change } from './liveTrack.ts';
 import type { Show } from './mediaHandler.ts';
 import { Renderings } from './renderings.ts';
+import type { Loss } from './seals.ts';
 import type { Archive } from './storage.ts';
 
 /** What is desired; `broadcasts` lets a restarted origin serve before its publishers return. */
@@ -28,12 +29,24 @@ export type ShowsDeps = {
   readonly directory: DesiredState;
   readonly archive: Archive;
   readonly agreement: Agreement | undefined;
+  /** The publisher of a track is lost, and the other slot waits for what sisters have of it. */
+  readonly onLoss?: ((live: LiveBroadcast, track: string, loss: Loss) => void) | undefined;
   /** A track reads differently, or has more bytes. */
   readonly onChange: (live: LiveBroadcast, track: string, change: Exclude<Change, 'none'>) => void;
 };
 
-type Seen = Show & { usedMs: UnixMs; endedMs: UnixMs | undefined };
+type Seen = Show & {
+  usedMs: UnixMs;
+  endedMs: UnixMs | undefined;
+  /** Since when nobody wants it. */
+  unwantedMs?: UnixMs | undefined;
+};
 
+/**
+ * One that is live is not deleted: a Redis without its data names none until the controller has
+ * written down again what is desired.
+ */
+const UNWANTED_MS = 10_000;
 const FORGET_AFTER_MS = 600_000;
 /** By then what ended is on disk, and who was playing at the edge has read it. */
 const RELEASE_AFTER_MS = 60_000;
@@ -140,7 +153,7 @@ export class Shows {
   }
 
   async #make(broadcast: Broadcast): Promise<LiveBroadcast> {
-    const { archive, agreement, clock, onChange } = this.#deps;
+    const { archive, agreement, clock, onChange, onLoss } = this.#deps;
     try {
       const before = this.#shows.get(broadcast.id);
       if (before === undefined && this.#shows.size >= this.#config.maxBroadcasts) {
@@ -163,6 +176,11 @@ export class Shows {
         {
           archive,
           ...(agreement === undefined ? {} : { agreement }),
+          onLoss:
+            onLoss &&
+            ((track, loss) => {
+              onLoss(live, track, loss);
+            }),
           nowMs: () => clock.nowMs(),
           dvrWindowMs: this.#config.dvr.windowMs,
           ...(restored === undefined ? {} : { restored }),
@@ -183,7 +201,12 @@ export class Shows {
     const { clock, logger } = this.#deps;
     const { live } = seen;
     const { id } = live.broadcast;
+    seen.unwantedMs = desired === undefined ? seen.unwantedMs : undefined;
     if (desired === undefined) {
+      seen.unwantedMs ??= clock.nowMs();
+      if (!live.isEnded && clock.nowMs() - seen.unwantedMs < UNWANTED_MS) {
+        return;
+      }
       live.end();
       this.#shows.delete(id);
       logger.info({ broadcast: id }, 'nobody wants it any more: forgotten');

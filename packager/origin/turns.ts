@@ -4,10 +4,12 @@
  * still be needed, so that a change-over goes on at the very sample where the last one ended.
  */
 import { type Grid, gridPosition, gridStart, gridTicks } from '../../infra/kernel/grid.ts';
+import { type Ticks, ticks, unixMsFromTicks } from '../../infra/kernel/time.ts';
 import type { Sample } from '../cmaf/index.ts';
 import type { SegmentClaims } from './claims.ts';
 import type { Cutter } from './cutter.ts';
 import { Fences, type PublisherIdentity, relationTo } from './follow.ts';
+import { type Loss, Seals } from './seals.ts';
 import type { TrackHeader } from './trackHeader.ts';
 
 /** One connection that publishes a track. */
@@ -25,6 +27,9 @@ export type Publisher = PublisherIdentity & {
   heirFrom: number | undefined;
   /** Newest decode time that it sent. */
   newest: number;
+  /** When it was first and last heard (Unix ms). */
+  firstHeardMs: number;
+  heardMs: number;
 };
 
 /** Next sample to cut, and who made it. */
@@ -37,6 +42,10 @@ export type TurnsOptions = {
   readonly sampleTicks: number;
   readonly cutter: Pick<Cutter, 'frontier' | 'msn' | 'firstFreeMsn' | 'isSegmentStart'>;
   readonly claims: SegmentClaims;
+  /** The clock; what was sent last is now where it is absent. */
+  readonly nowMs: (() => number) | undefined;
+  /** Asks other origins for the end of a publisher that is lost; absent: there are none. */
+  readonly onLoss: ((loss: Loss) => void) | undefined;
   readonly openEra: (publisher: Publisher) => number;
   /** Header of the era that segment `msn` is in, where a segment of it has begun. */
   readonly headerOf: (msn: number) => TrackHeader | undefined;
@@ -61,6 +70,8 @@ export function newPublisher(
     ahead: [],
     heirFrom: undefined,
     newest: -1,
+    firstHeardMs: Infinity,
+    heardMs: 0,
   };
 }
 
@@ -70,6 +81,8 @@ export class Turns {
   readonly #segmentTicks: number;
   readonly #partTicks: number;
   readonly #fences = new Fences();
+  readonly #seals: Seals;
+  #newestMs = 0;
   #followed: Publisher | undefined;
   #candidates: readonly Publisher[] = [];
 
@@ -77,6 +90,7 @@ export class Turns {
     this.#options = options;
     this.#segmentTicks = gridTicks(options.grid.segmentMs, options.timescale);
     this.#partTicks = gridTicks(options.grid.partMs, options.timescale);
+    this.#seals = new Seals(this.#segmentTicks, options.onLoss);
   }
 
   get followed(): Publisher | undefined {
@@ -98,15 +112,25 @@ export class Turns {
         !other.isGone && (other.slot !== publisher.slot || relationTo(publisher, other) !== 'same'),
     );
     this.#candidates = [...others.slice(1 - MAX_CANDIDATES), publisher];
+    if (others.some(({ slot }) => slot !== publisher.slot) || this.#isOtherSlot(publisher)) {
+      this.#seals.keep();
+    }
   }
 
   /** Puts a sample in the row. The same publisher on another connection takes its own place. */
   wait(publisher: Publisher, sample: Sample): void {
     const followed = this.#followed;
     publisher.newest = sample.dts;
+    this.#newestMs = Math.max(
+      this.#newestMs,
+      unixMsFromTicks(ticks(sample.dts + sample.duration), this.#options.timescale),
+    );
+    publisher.heardMs = this.#nowMs;
+    publisher.firstHeardMs = Math.min(publisher.firstHeardMs, publisher.heardMs);
+    this.#noteSuccessor(publisher, sample);
     if (followed !== undefined && followed !== publisher) {
       const relation = relationTo(publisher, followed);
-      if (relation === 'same') {
+      if (relation === 'same' && !this.#seals.isSealed(publisher)) {
         this.#follow(publisher);
       } else if (relation === 'newer' && this.#isLate(sample)) {
         publisher.heirFrom ??= Math.max(this.#firstFree, this.#firstMsnOf(publisher, followed));
@@ -119,29 +143,107 @@ export class Turns {
     }
   }
 
+  /** What the other origins have beyond us of a publisher that is lost. */
+  settle(loss: Loss, samples: readonly Sample[]): void {
+    this.#seals.settle(loss, samples);
+  }
+
+  /**
+   * Another origin has lost a publisher: nothing more is taken of it here either, where another slot
+   * is here to go on.
+   *
+   * @returns what was taken of it from `fromTicks` on
+   */
+  lostElsewhere({ slot, epoch, fromTicks }: Loss): Sample[] {
+    const followed = this.#followed;
+    if (
+      followed?.slot === slot &&
+      relationTo({ slot, epoch }, followed) === 'same' &&
+      this.#present().some((other) => other.slot !== slot && other.newest >= 0)
+    ) {
+      this.#seals.lose(followed, this.#options.cutter.frontier ?? 0);
+    }
+    return this.#seals.tail(slot, fromTicks);
+  }
+
   /** The next sample that may be cut; undefined while everything has to wait. */
   next(): Turn | undefined {
     for (;;) {
       const followed = this.#followed;
-      const sample = followed?.ahead[0];
-      if (followed !== undefined && sample !== undefined) {
-        const { msn } = gridPosition(this.#options.grid, sample.dts, this.#options.timescale);
-        const heir = msn < this.#firstFree ? undefined : this.#heirOf(followed, msn);
-        if (heir !== undefined) {
-          this.#follow(heir);
-          continue;
+      if (followed === undefined) {
+        const beginner = this.#beginner();
+        if (beginner === undefined) {
+          return undefined;
         }
-        followed.ahead.shift();
-        if (this.#fits(sample, msn)) {
-          return { publisher: followed, sample };
-        }
+        this.#follow(beginner);
         continue;
       }
-      const candidate = followed === undefined ? this.#beginner() : this.#candidate(followed);
-      if (candidate === undefined) {
+      const isSealed = this.#seals.isSealed(followed);
+      const sample = isSealed ? this.#seals.owed() : followed.ahead[0];
+      if (sample !== undefined) {
+        if (!isSealed && !this.#isOwn(followed, sample)) {
+          continue;
+        }
+        if (this.#fits(sample, this.#msnOf(sample.dts))) {
+          this.#seals.took(followed, sample);
+          return { publisher: followed, sample };
+        }
+      } else if (!this.#goesOn(followed, isSealed)) {
         return undefined;
       }
+    }
+  }
+
+  /** Whether the followed publisher itself makes its next sample; else its heir is followed. */
+  #isOwn(followed: Publisher, sample: Sample): boolean {
+    const msn = this.#msnOf(sample.dts);
+    const heir = msn < this.#firstFree ? undefined : this.#heirOf(followed, msn);
+    if (heir !== undefined) {
+      this.#follow(heir);
+      return false;
+    }
+    followed.ahead.shift();
+    return true;
+  }
+
+  /** Whether somebody is followed from here on, where the followed publisher has nothing to say. */
+  #goesOn(followed: Publisher, isSealed: boolean): boolean {
+    const candidate = this.#candidate(followed);
+    if (candidate !== undefined) {
+      if (this.#isOtherSlot(candidate)) {
+        this.#seals.split(this.#msnOf(this.#options.cutter.frontier ?? ticks(0)));
+      }
       this.#follow(candidate);
+      return true;
+    }
+    if (isSealed && this.#isAlone(followed)) {
+      this.#seals.lift();
+      return true;
+    }
+    return false;
+  }
+
+  get #nowMs(): number {
+    return this.#options.nowMs?.() ?? this.#newestMs;
+  }
+
+  #msnOf(dts: Ticks): number {
+    return gridPosition(this.#options.grid, dts, this.#options.timescale).msn;
+  }
+
+  #isOtherSlot({ slot }: PublisherIdentity): boolean {
+    return this.#followed !== undefined && this.#followed.slot !== slot;
+  }
+
+  /** Whether a sealed publisher is the only one that could go on: better than nobody. */
+  #isAlone(followed: Publisher): boolean {
+    return !followed.isGone && !this.#present().some((other) => other.slot !== followed.slot);
+  }
+
+  /** Where a slot stands by, a newer publisher of it fences off the older at its first segment. */
+  #noteSuccessor(publisher: Publisher, sample: Sample): void {
+    if (this.#isOtherSlot(publisher) && this.#isCleanStart(sample)) {
+      this.#fences.note(publisher);
     }
   }
 
@@ -152,6 +254,9 @@ export class Turns {
   #follow(publisher: Publisher): void {
     const old = this.#followed;
     this.#fences.note(publisher);
+    if (this.#seals.isSealed(publisher)) {
+      this.#seals.lift();
+    }
     this.#followed = publisher;
     const others = this.#candidates.filter(
       (other) => other !== publisher && !this.#fences.isFenced(other),
@@ -178,7 +283,11 @@ export class Turns {
           other.ahead.splice(0, Math.max(0, start));
           return other;
         }
-      } else if (claims.of(msn) === other.slot && this.#mayHave(other, followed, msn)) {
+      } else if (
+        claims.of(msn) === other.slot &&
+        !this.#seals.isBarred(other.slot, msn) &&
+        this.#mayHave(other, followed, msn)
+      ) {
         drop(other, ({ dts }) => dts < gridStart(grid, msn, timescale));
         return other;
       }
@@ -201,37 +310,75 @@ export class Turns {
 
   /** Who goes on while the followed publisher has nothing to say. */
   #candidate(followed: Publisher): Publisher | undefined {
-    const { cutter } = this.#options;
-    const frontier = cutter.frontier ?? 0;
+    const frontier = this.#options.cutter.frontier ?? 0;
+    const isSealed = this.#seals.isSealed(followed);
     for (const other of this.#present()) {
       drop(other, ({ dts }) => dts < frontier);
-      const [first] = other.ahead;
-      const last = other.ahead.at(-1);
-      if (first === undefined || last === undefined) {
+      const isOtherSlot = this.#isOtherSlot(other);
+      if (other.ahead.length === 0 || (isSealed && !isOtherSlot)) {
         continue;
       }
-      // A connection that is there and says nothing for a whole segment counts as gone.
-      const isSilent = last.dts - frontier >= this.#segmentTicks;
-      const isNewer = relationTo(other, followed) === 'newer';
-      const isFree = followed.isGone || (isSilent && !isNewer);
-      const continues = first.dts === frontier && other.header.uri === followed.header.uri;
-      if (isFree && continues && !followed.isRestored) {
-        return other;
+      const isFree = isSealed || this.#isFree(followed, other, frontier);
+      const isSplit = isFree && isOtherSlot && !followed.isRestored;
+      // All origins split the segment at one sample.
+      if (isSplit && !this.#seals.lose(followed, frontier)) {
+        return undefined;
       }
-      const fromMsn = this.#firstMsnOf(other, followed);
-      const start = this.#cleanStart(other, Math.max(fromMsn, this.#firstFree), Infinity);
-      const sample = other.ahead[start];
-      if (sample !== undefined && (isFree || this.#isTurn(other, sample, isNewer, last))) {
-        other.ahead.splice(0, start);
+      const at = this.#placeOf(other, followed, isFree);
+      if (at >= 0) {
+        other.ahead.splice(0, at);
         return other;
       }
     }
     return undefined;
   }
 
+  /** Whether the followed publisher has left its place to `other`, which has samples. */
+  #isFree(followed: Publisher, other: Publisher, frontier: number): boolean {
+    return (
+      followed.isGone ||
+      (relationTo(other, followed) !== 'newer' && this.#isSilent(followed, other, frontier))
+    );
+  }
+
+  /** Index of the waiting sample that `other` goes on with; -1 where it may not, or cannot. */
+  #placeOf(other: Publisher, followed: Publisher, isFree: boolean): number {
+    const isSameHeader = other.header.uri === followed.header.uri;
+    const continues = other.ahead[0]?.dts === (this.#options.cutter.frontier ?? 0) && isSameHeader;
+    if (isFree && continues && !followed.isRestored) {
+      return 0;
+    }
+    const fromMsn = this.#firstMsnOf(other, followed);
+    const start = this.#cleanStart(other, Math.max(fromMsn, this.#firstFree), Infinity);
+    const [sample, last] = [other.ahead[start], other.ahead.at(-1)];
+    const isNewer = relationTo(other, followed) === 'newer';
+    return sample !== undefined &&
+      last !== undefined &&
+      (isFree || this.#isTurn(other, sample, isNewer, last))
+      ? start
+      : -1;
+  }
+
+  /**
+   * A connection that is there and says nothing counts as gone once the other slot is a part ahead
+   * and that long has passed: by media alone who only catches up would look silent.
+   */
+  #isSilent(followed: Publisher, other: Publisher, frontier: number): boolean {
+    const { grid, nowMs, timescale } = this.#options;
+    // Without a clock a whole segment of the other slot says it.
+    const silentMs = nowMs === undefined ? grid.segmentMs : grid.partMs;
+    return (
+      (other.ahead.at(-1)?.dts ?? 0) - frontier >= gridTicks(silentMs, timescale) &&
+      this.#nowMs - followed.heardMs >= silentMs
+    );
+  }
+
   /** Whether a present publisher gives way at `start`, where `other` begins a segment. */
   #isTurn(other: Publisher, start: Sample, isNewer: boolean, last: Sample): boolean {
     const { claims, cutter, grid, sampleTicks, timescale } = this.#options;
+    if (this.#seals.isBarred(other.slot, this.#msnOf(start.dts))) {
+      return false;
+    }
     const isReached = start.dts - (cutter.frontier ?? 0) < sampleTicks;
     // The old one's last samples are still on their way; one part is long enough for them.
     const isOverdue = last.dts - start.dts >= this.#partTicks;
@@ -253,7 +400,7 @@ export class Turns {
       const { msn } = gridPosition(grid, sample.dts, timescale);
       const claim = claims.askFirst(msn, other.slot);
       const isHere = claim === 'pending' || present.some(({ slot }) => slot === claim);
-      const isPatient = (other.ahead.at(-1)?.dts ?? 0) - sample.dts < this.#segmentTicks;
+      const isPatient = this.#nowMs - other.firstHeardMs < grid.segmentMs;
       if (claim !== undefined && claim !== other.slot && isHere && isPatient) {
         continue;
       }

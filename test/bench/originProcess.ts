@@ -28,7 +28,10 @@ async function main(say: (message: OriginSays) => void): Promise<void> {
       metrics,
       clock: systemBroadcastClock(),
       directory: { broadcast: () => Promise.resolve(BENCH_BROADCAST) },
-      board: { reportOrigin: () => Promise.resolve() },
+      board: {
+        reportLostPublisher: () => Promise.resolve(),
+        reportOrigin: () => Promise.resolve(),
+      },
       internalToken: new Secret(BENCH_TOKEN),
     },
     // A window of sixteen seconds is a playlist of about 2 KB.

@@ -13,6 +13,7 @@ export async function buildOrigin(house: House): Promise<RolePart> {
       {
         ...{ metrics, clock, directory, board: directory, internalToken },
         logger: area('origin'),
+        internalBaseUrl: house.internalUrl,
         agreement: redisAgreement(house.store),
         mediaDirectory: join(house.dataDirectory, 'media'),
       },

@@ -1,0 +1,216 @@
+/** A publisher is lost under two origins: they split the segment at one sample, whatever each had of it. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Agreement } from '../../infra/kernel/directory.ts';
+import { unixMs } from '../../infra/kernel/time.ts';
+import { AUDIO_HEADER, VIDEO_HEADER } from '../cmaf/fixtures.ts';
+import { concatBytes, type Sample } from '../cmaf/index.ts';
+import { audio, BROADCAST, FIRST_MSN as N, video } from './fixtures.ts';
+import { LiveBroadcast } from './liveBroadcast.ts';
+import type { Publisher } from './turns.ts';
+
+const HEADERS = { v180: VIDEO_HEADER, a128: AUDIO_HEADER };
+const TRACKS = ['v180', 'a128'] as const;
+type Track = (typeof TRACKS)[number];
+/** Steps of a segment that a connection delivers at once. */
+const STEPS = 20;
+const SEGMENTS = 6;
+
+/** Two origins on one clock; what they ask each other waits until `deliver`. */
+class Pair {
+  nowMs = N * 2000;
+  readonly origins: readonly LiveBroadcast[];
+  readonly publishers: Publisher[][][] = [];
+  readonly #sent = [0, 1].map(() => [0, 1].map(() => TRACKS.map(() => 0)));
+  readonly #asked: (() => void)[] = [];
+
+  constructor(attempts: readonly number[] = [1, 1]) {
+    const held = new Map<string, string>();
+    const agreement: Agreement = {
+      claim: (key, value) => {
+        held.set(key, held.get(key) ?? value);
+        return Promise.resolve(held.get(key));
+      },
+      claims: () => Promise.resolve(new Map()),
+    };
+    this.origins = [0, 1].map((index) => this.#origin(index, agreement));
+    for (const live of this.origins) {
+      this.publishers.push([0, 1].map((slot) => this.join(live, slot, attempts[slot])));
+    }
+  }
+
+  join(live: LiveBroadcast, slot: number, attempt = 1): Publisher[] {
+    const identity = { slot, epoch: { timestamp: 1, attempt } };
+    return TRACKS.map((name) => live.addPublisher(name, identity, HEADERS[name]));
+  }
+
+  async sendUntil(o: number, slot: number, track: number, until: number): Promise<void> {
+    while (
+      (this.#sent[o]![slot]![track] ?? 0) < until &&
+      !this.publishers[o]![slot]![track]!.isGone
+    ) {
+      await this.send(o, slot, track);
+    }
+  }
+
+  /** The next twentieth of a segment of one track reaches origin `o`. */
+  async send(o: number, slot: number, track: number, until = SEGMENTS * STEPS): Promise<void> {
+    const sent = this.#sent[o]![slot]!;
+    const step = sent[track] ?? 0;
+    const publisher = this.publishers[o]![slot]![track]!;
+    if (step >= until || publisher.isGone) {
+      return;
+    }
+    sent[track] = step + 1;
+    this.nowMs = Math.max(this.nowMs, (N + step / STEPS) * 2000);
+    const name = TRACKS[track]!;
+    this.origins[o]!.publish(name, publisher, made(name, slot, step));
+    // Claims are answered long before they count.
+    for (let turn = 0; turn < 4; turn += 1) {
+      await Promise.resolve();
+    }
+  }
+
+  leave(o: number, slot: number, track: number): void {
+    const publisher = this.publishers[o]![slot]![track]!;
+    if (!publisher.isGone) {
+      this.origins[o]!.leave(TRACKS[track]!, publisher);
+    }
+  }
+
+  /** What they have asked each other is answered. */
+  deliver(): void {
+    while (this.#asked.length > 0) {
+      this.#asked.shift()?.();
+    }
+  }
+
+  sweep(): void {
+    for (const live of this.origins) {
+      live.giveUpOnLateTracks(unixMs(this.nowMs));
+    }
+  }
+
+  bytes(o: number, track: Track, msn: number): Uint8Array {
+    return concatBytes([...(this.origins[o]!.track(track)?.ring.find(msn)?.chunks ?? [])]);
+  }
+
+  #origin(index: number, agreement: Agreement): LiveBroadcast {
+    const depth = { windowSegments: 30, ringSegments: 45 };
+    const live: LiveBroadcast = new LiveBroadcast(BROADCAST, depth, () => undefined, {
+      agreement,
+      nowMs: () => unixMs(this.nowMs),
+      onLoss: (track, loss) => {
+        this.#asked.push(() => {
+          live.settle(track, loss, this.origins[1 - index]!.lostElsewhere(track, loss));
+        });
+      },
+    });
+    return live;
+  }
+}
+
+function made(track: Track, slot: number, step: number): Sample[] {
+  const [from, to] = [N + step / STEPS, N + (step + 1) / STEPS];
+  const samples = track === 'v180' ? video(from, to) : audio(from, to);
+  return samples.map((sample) => ({ ...sample, data: new Uint8Array(8).fill(slot + 1) }));
+}
+
+describe('a lost publisher', () => {
+  it('leaves the same bytes on both origins, whatever each had of it, and nothing missing', async () => {
+    const noise = fc.array(fc.nat(4), { minLength: 61, maxLength: 61 });
+    await fc.assert(
+      fc.asyncProperty(
+        noise,
+        fc.integer({ min: 10, max: 70 }),
+        fc.nat(1),
+        async (lags, at, lost) => {
+          const pair = new Pair();
+          let drawn = 0;
+          const draw = (): number => lags[(drawn += 1) % lags.length] ?? 0;
+          // What was on its way reaches each origin, or not: none of it as far as another.
+          const last = [0, 1, 2, 3].map(() => at - draw());
+          const gone = [0, 1, 2, 3].map(() => at + draw());
+          for (let tick = 0; tick < (SEGMENTS + 1) * STEPS; tick += 1) {
+            for (let connection = 0; connection < 8; connection += 1) {
+              const [o, track, slot] = [connection & 1, (connection >> 1) & 1, connection >> 2];
+              const until = tick - draw();
+              const end = slot === lost ? last[connection & 3]! : SEGMENTS * STEPS;
+              await pair.sendUntil(o, slot, track, Math.min(until, end));
+              if (slot === lost && tick >= gone[connection & 3]!) {
+                pair.leave(o, slot, track);
+              }
+            }
+            pair.nowMs = (N + tick / STEPS) * 2000;
+            pair.sweep();
+            if (draw() > 1) {
+              pair.deliver();
+            }
+          }
+          for (const track of TRACKS) {
+            for (const live of pair.origins) {
+              expect(live.track(track)?.frontierMsn).toBe(N + SEGMENTS);
+              expect(live.gapSegments).toBe(0);
+              const parts = live.track(track)!.ring.segments.flatMap((segment) => segment.parts);
+              expect(parts.some(({ isGap }) => isGap)).toBe(false);
+            }
+            for (let msn = N; msn < N + SEGMENTS; msn += 1) {
+              const [a, b] = [0, 1].map((o) => pair.bytes(o, track, msn));
+              expect(Buffer.compare(a!, b!), `${track} segment ${msn - N}`).toBe(0);
+            }
+          }
+        },
+      ),
+      { numRuns: 40, endOnFailure: true },
+    );
+  });
+
+  it('that is there and says nothing for a part is lost too, on both', async () => {
+    const pair = new Pair();
+    for (let step = 0; step < 2 * STEPS; step += 1) {
+      for (const slot of [0, 1]) {
+        await pair.send(0, slot, 0);
+        // The second origin is a step behind.
+        if (step > 0 && (slot === 1 || step < 13)) {
+          await pair.send(1, slot, 0);
+        }
+      }
+      if (step === 12) {
+        break;
+      }
+    }
+    for (let step = 13; step < 40; step += 1) {
+      await pair.send(0, 1, 0);
+      await pair.send(1, 1, 0);
+      pair.nowMs += 1;
+      pair.sweep();
+      pair.deliver();
+    }
+    const [a, b] = pair.origins.map((live) => live.track('v180')?.frontier);
+    expect(a).toBeGreaterThan((N + 1.9) * 180_000);
+    expect(b).toBeGreaterThan((N + 1.8) * 180_000);
+    expect(Buffer.compare(pair.bytes(0, 'v180', N), pair.bytes(1, 'v180', N))).toBe(0);
+  });
+
+  it('is not given up where nobody could go on', async () => {
+    const pair = new Pair();
+    const [live] = pair.origins;
+    await pair.send(0, 0, 0);
+    live!.publish('v180', pair.publishers[0]![0]![0]!, video(N + 0.05, N + 0.5));
+    const loss = { slot: 0, epoch: { timestamp: 1, attempt: 1 }, fromTicks: 0 };
+    pair.leave(0, 1, 0);
+    live!.lostElsewhere('v180', loss);
+    live!.publish('v180', pair.publishers[0]![0]![0]!, video(N + 0.5, N + 1));
+    expect(live!.track('v180')?.frontierMsn).toBe(N + 1);
+  });
+});
+
+it('an older publisher of a slot that stands by is fenced by its successor', async () => {
+  const pair = new Pair();
+  await pair.send(0, 0, 0);
+  const live = pair.origins[0]!;
+  const young = pair.join(live, 1, 2)[0]!;
+  expect(live.publish('v180', pair.publishers[0]![1]![0]!, made('v180', 1, 0))).toBe('dropped');
+  live.publish('v180', young, made('v180', 1, 0));
+  expect(live.publish('v180', pair.publishers[0]![1]![0]!, made('v180', 1, 1))).toBe('fenced');
+});
