@@ -153,6 +153,22 @@ describe('limits', () => {
     await streamer.answers();
   });
 
+  it('let a player subscribe now and then, not as fast as it can', async () => {
+    const house = await openHouse(stack, { mode: 'open' });
+    const unreal = await house.streamer('demo');
+    const player = await house.player();
+    for (let turn = 0; turn < 50; turn += 1) {
+      player.say({ type: 'subscribe', streamerId: 'demo' });
+    }
+    await player.answers();
+    await unreal.answers();
+    const connected = unreal.log.filter(({ type }) => type === 'playerConnected').length;
+    const refused = player.log.filter(({ type }) => type === 'subscribeFailed').length;
+    expect(connected).toBeGreaterThanOrEqual(10);
+    expect(connected).toBeLessThan(25);
+    expect(connected + refused).toBe(50);
+  });
+
   it('warn of a port that others reach', async () => {
     const warnings: unknown[] = [];
     const logger = { ...silentLogger, warn: (fields: object) => void warnings.push(fields) };

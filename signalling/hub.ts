@@ -14,8 +14,9 @@ import {
 } from './connection.ts';
 import type { Guest } from './gate.ts';
 import { peerConnectionOptionsFor } from './iceServers.ts';
-import { AddressLimiter } from './limits.ts';
+import { AddressLimiter, limiter } from './limits.ts';
 import { type ConnectionId, EMPTY_REGISTRY, type Registry } from './registry.ts';
+import { isSubscribe } from './roles/player.ts';
 import { createRelay, type Relay, type RelayHouse } from './relay.ts';
 import { EVENT_TEXTS, signallingMetrics } from './reports.ts';
 import { PLAYER_BLOCK, type Replica } from './replica.ts';
@@ -54,6 +55,8 @@ const CLOSE_GRACE_MS = 500;
 /** Own connections of the ingest: one for each broadcast. */
 const MAX_INGESTS = 1000;
 const MAX_SFUS = 16;
+/** Subscribes of one player: the application makes an encoder for each. */
+const SUBSCRIBE_RATE = { perSecond: 2, burst: 10 };
 /** Longest timer of Node, ms. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -283,12 +286,19 @@ export function createHub(
     nextConnection += 1;
     const deadlines: NodeJS.Timeout[] = [];
     const isLimited = role === 'player' && meta.relayedAs === undefined;
+    const maySubscribe = limiter(SUBSCRIBE_RATE);
     const connection = open(id, {
       onMessage(parsed) {
         if (isLimited && !messages.allows(address, performance.now())) {
           counts.faults.add(1, { role });
           logger.warn({ connection: id, role, address }, 'too many messages');
           connectionOf(id)?.close(1008, 'too many messages');
+          return;
+        }
+        if (isLimited && isSubscribe(parsed) && !maySubscribe(performance.now())) {
+          noteIgnored({ kind: 'ignored', connection: id, why: 'rate', detail: 'subscribe' });
+          const message = 'Too many subscribes. Try again in a moment.';
+          connectionOf(id)?.send({ type: 'subscribeFailed', message });
           return;
         }
         happen({ kind: 'received', connection: id, parsed });

@@ -28,6 +28,16 @@ export function takeToken(
   return { bucket: { tokens: isAllowed ? rested - 1 : rested, atMs: nowMs }, isAllowed };
 }
 
+/** One bucket: whether one more may pass at that time. */
+export function limiter(rate: Rate): (nowMs: number) => boolean {
+  let bucket: Bucket | undefined;
+  return (nowMs) => {
+    const taken = takeToken(bucket, rate, nowMs);
+    ({ bucket } = taken);
+    return taken.isAllowed;
+  };
+}
+
 /** Most addresses that are remembered; past it the one that came first is forgotten. */
 const MAX_ADDRESSES = 10_000;
 

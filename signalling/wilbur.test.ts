@@ -59,6 +59,24 @@ describe('wilburAliases', () => {
     ]);
   });
 
+  it.each([
+    [['--https', '--https_port', '8443', '--ssl_cert_path=c.pem', '--ssl_key_path', 'k.pem']],
+    [{ UseHTTPS: true, HttpsPort: 8443, HTTPSCertFile: 'c.pem', HTTPSKeyFile: 'k.pem' }],
+  ])('turns its TLS into ours: %j', (input) => {
+    expect(wilburAliases(input).config.tls).toEqual({
+      ...{ certificateFile: 'c.pem', keyFile: 'k.pem', listen: '0.0.0.0:8443' },
+    });
+  });
+
+  it('has no TLS where https is off, whatever files are named, and its default files where on', () => {
+    expect(wilburAliases({ https: false, ssl_key_path: 'k.pem' }).config).not.toHaveProperty('tls');
+    expect(wilburAliases(['--https']).config.tls).toEqual({
+      certificateFile: 'certificates/client-cert.pem',
+      keyFile: 'certificates/client-key.pem',
+      listen: '0.0.0.0:443',
+    });
+  });
+
   it('names every fault at once, and no password', () => {
     const faulty = (): unknown =>
       wilburAliases({

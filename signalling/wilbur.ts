@@ -11,6 +11,11 @@ export type WilburSettings = {
     readonly signalling: Readonly<Record<string, unknown>>;
     readonly http?: { readonly listen: string };
     readonly log?: { readonly level: string };
+    readonly tls?: {
+      readonly certificateFile: string;
+      readonly keyFile: string;
+      readonly listen: string;
+    };
   };
   /** `--peer_options_file`: its JSON is `signalling.peerConnectionOptions`. */
   readonly peerOptionsFile: string | undefined;
@@ -25,6 +30,7 @@ type Draft = {
   readonly http: Record<string, string>;
   readonly log: Record<string, string>;
   readonly files: Record<string, string>;
+  readonly tls: { isOn: boolean; certificateFile: string; keyFile: string; port: number };
   readonly ignored: { readonly name: string; readonly why: string }[];
 };
 type Setting = {
@@ -41,7 +47,10 @@ type Setting = {
 export function wilburAliases(
   input: readonly string[] | Readonly<Record<string, unknown>>,
 ): WilburSettings {
-  const draft: Draft = { signalling: { mode: 'open' }, http: {}, log: {}, files: {}, ignored: [] };
+  const draft: Draft = {
+    ...{ signalling: { mode: 'open' }, http: {}, log: {}, files: {}, ignored: [] },
+    tls: { isOn: false, ...WILBUR_TLS },
+  };
   const faults: string[] = [];
   for (const [name, value] of isArguments(input) ? pairs(input) : Object.entries(input)) {
     const setting = settingOf(name);
@@ -58,12 +67,21 @@ export function wilburAliases(
   if (faults.length > 0) {
     throw new GatewayError('bad_config', `Wilbur's settings: ${faults.join('; ')}`);
   }
-  const { signalling, http, log, files, ignored } = draft;
+  const { signalling, http, log, files, tls, ignored } = draft;
   return {
     config: {
       signalling,
       ...(http['listen'] === undefined ? {} : { http: { listen: http['listen'] } }),
       ...(log['level'] === undefined ? {} : { log: { level: log['level'] } }),
+      // Its config.json names files and port whether or not https is on.
+      ...(tls.isOn
+        ? {
+            tls: {
+              ...{ certificateFile: tls.certificateFile, keyFile: tls.keyFile },
+              listen: `0.0.0.0:${tls.port}`,
+            },
+          }
+        : {}),
     },
     peerOptionsFile: files['peerOptions'],
     configFile: files['config'],
@@ -98,6 +116,25 @@ const peerOptions: Setting = {
     draft.signalling['peerConnectionOptions'] = options(value);
   },
 };
+const https: Setting = {
+  isFlag: true,
+  apply(draft, value) {
+    draft.tls.isOn = isSet(value);
+  },
+};
+const httpsPort: Setting = {
+  apply(draft, value) {
+    draft.tls.port = port(value);
+  },
+};
+const tlsFile = (key: 'certificateFile' | 'keyFile'): Setting => ({
+  apply(draft, value) {
+    if (typeof value !== 'string' || value === '') {
+      throw new Error('must be the path of a file');
+    }
+    draft.tls[key] = value;
+  },
+});
 const isSet = (value: unknown): boolean => value !== false && value !== '' && value !== undefined;
 const without = (why: string, isFlag = false): Setting => ({
   isFlag,
@@ -108,9 +145,15 @@ const without = (why: string, isFlag = false): Setting => ({
   },
 });
 
+/** Wilbur's defaults. */
+const WILBUR_TLS = {
+  certificateFile: 'certificates/client-cert.pem',
+  keyFile: 'certificates/client-key.pem',
+  port: 443,
+};
 const ALWAYS = 'always so here';
 const PAGES = 'the pages come with the gateway';
-const TLS = 'set http.tls of the gateway instead';
+const REDIRECT = 'plain HTTP stays beside it: close http.listen to the world';
 const LOGS = 'logs go to stderr; see log.format';
 const MATCHMAKER = 'there is no matchmaker client yet';
 
@@ -151,11 +194,11 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
   log_level_file: without(LOGS),
   http_root: without(PAGES),
   homepage: without(PAGES),
-  https: without(TLS, true),
-  https_port: without(TLS),
-  ssl_key_path: without(TLS),
-  ssl_cert_path: without(TLS),
-  https_redirect: without(TLS, true),
+  https,
+  https_port: httpsPort,
+  ssl_key_path: tlsFile('keyFile'),
+  ssl_cert_path: tlsFile('certificateFile'),
+  https_redirect: without(REDIRECT, true),
   cors: without('set signalling.allowedOrigins instead', true),
   cors_origin: without('set signalling.allowedOrigins instead'),
   cors_methods: without(ALWAYS),
@@ -178,10 +221,10 @@ const SETTINGS: Readonly<Record<string, Setting>> = {
   EnableWebserver: without(ALWAYS),
   LogToFile: without(LOGS),
   LogVerbose: without(LOGS),
-  UseHTTPS: without(TLS),
-  HttpsPort: without(TLS),
-  HTTPSCertFile: without(TLS),
-  HTTPSKeyFile: without(TLS),
+  UseHTTPS: https,
+  HttpsPort: httpsPort,
+  HTTPSCertFile: tlsFile('certificateFile'),
+  HTTPSKeyFile: tlsFile('keyFile'),
   UseAuthentication: without('use tokens'),
   UseMatchmaker: without(MATCHMAKER),
   MatchmakerAddress: without(MATCHMAKER),

@@ -52,6 +52,11 @@ export const PLAYER_HANDLERS: Handlers<Player> = {
   },
 };
 
+/** Whether a frame asks for a peer connection of a streamer, which costs it an encoder. */
+export function isSubscribe(parsed: ParsedMessage): boolean {
+  return parsed.kind === 'message' && parsed.message.type === 'subscribe';
+}
+
 /** A frame from a player that names a known type but does not fit it. */
 export function invalidFromPlayer(
   turn: Turn,

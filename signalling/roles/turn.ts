@@ -51,7 +51,7 @@ export type Effect =
   | {
       readonly kind: 'ignored';
       readonly connection: ConnectionId;
-      readonly why: 'unknown_type' | 'invalid' | 'unroutable' | 'not_expected';
+      readonly why: 'unknown_type' | 'invalid' | 'unroutable' | 'not_expected' | 'rate';
       readonly detail: string;
     }
   /** Ping that streamer; `probed` tells whether it answered in time. */

@@ -41,6 +41,8 @@ export async function buildSignalling(house: House, doors: Doors, guard: Guard):
   stack.push(startBroadcastWatch(views, events, house.area('events')));
   const maySeePlayers = async ({ request }: Call): Promise<boolean> =>
     (await guard(attemptOf(request, false), 'reader', undefined)) === undefined;
+  const isOperator = async ({ request }: Call): Promise<boolean> =>
+    (await guard(attemptOf(request, false), 'operator', undefined)) === undefined;
   const { streamers, sfu, maxPlayers } = config.signalling;
   return {
     leases: [{ role: 'signalling', value: house.internalUrl }],
@@ -48,7 +50,7 @@ export async function buildSignalling(house: House, doors: Doors, guard: Guard):
     handleUpgrade: (...upgrade) => signalling.handlePlayerUpgrade(...upgrade),
     routes: [
       ...broadcastRoutes({ ...views, desired, maySeePlayers }),
-      ...peerRoutes({ signalling }),
+      ...peerRoutes({ signalling, isOperator }),
       ...tokenRoutes(doors.tokens, (tokenId) => signalling.order({ kind: 'endToken', tokenId })),
       ...eventRoutes(events),
       ...epicRoutes({

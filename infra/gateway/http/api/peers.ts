@@ -7,26 +7,35 @@ import { assignSeatSchema, playersSchema, seatsSchema, streamersSchema } from '.
 type OrderOutcome = Awaited<ReturnType<Signalling['order']>>;
 
 /** What these routes are made from. */
-export type PeerDeps = { readonly signalling: Pick<Signalling, 'snapshot' | 'peers' | 'order'> };
+export type PeerDeps = {
+  readonly signalling: Pick<Signalling, 'snapshot' | 'peers' | 'order'>;
+  /** Whether an operator asks, who alone may see addresses. */
+  readonly isOperator: (call: Call) => Promise<boolean>;
+};
 
 const SEATS = '/api/v1/seats';
 const SEAT = `${SEATS}/{streamerId}`;
 const STATUS_OF = { no_streamer: 404, no_player: 409, no_seat: 404, not_allowed: 409 } as const;
 
 /** The routes. */
-export function peerRoutes({ signalling }: PeerDeps): Route[] {
+export function peerRoutes({ signalling, isOperator }: PeerDeps): Route[] {
   const list = (
     name: 'streamers' | 'players' | 'seats',
     summary: string,
     schema: NonNullable<Route['answers'][number]['schema']>,
-    read: () => unknown,
+    read: (call: Call) => unknown,
   ): Route => ({
     ...{ method: 'get', path: `/api/v1/${name}`, tag: name, access: 'reader', summary },
     answers: { 200: { description: 'All of them.', schema } },
-    async handle({ response }) {
-      sendJson(response, 200, { [name]: await read() });
+    async handle(call) {
+      sendJson(call.response, 200, { [name]: await read(call) });
     },
   });
+  const shown = async <T extends { readonly remoteAddress: string }>(
+    call: Call,
+    peers: readonly T[],
+  ): Promise<readonly T[]> =>
+    (await isOperator(call)) ? peers : peers.map((peer) => ({ ...peer, remoteAddress: '' }));
   const sendSeat = async ({ params, response }: Call, outcome: OrderOutcome): Promise<void> => {
     if (outcome.kind === 'refused') {
       sendProblem(response, { status: STATUS_OF[outcome.code], detail: outcome.reason });
@@ -55,11 +64,8 @@ export function peerRoutes({ signalling }: PeerDeps): Route[] {
     },
   });
   return [
-    list(
-      'streamers',
-      'Streamers of every replica',
-      streamersSchema,
-      () => signalling.snapshot().streamers,
+    list('streamers', 'Streamers of every replica', streamersSchema, (call) =>
+      shown(call, signalling.snapshot().streamers),
     ),
     disconnect(
       '/api/v1/streamers/{streamerId}',
@@ -67,11 +73,8 @@ export function peerRoutes({ signalling }: PeerDeps): Route[] {
       'Disconnect a streamer; Unreal connects again by itself, and its seat waits for its presenter',
       ({ streamerId = '' }) => ({ kind: 'disconnectStreamer', streamerId }),
     ),
-    list(
-      'players',
-      'Players of every replica',
-      playersSchema,
-      async () => (await signalling.peers()).players,
+    list('players', 'Players of every replica', playersSchema, async (call) =>
+      shown(call, (await signalling.peers()).players),
     ),
     disconnect(
       '/api/v1/players/{playerId}',

@@ -112,6 +112,8 @@ export const recordingsSchema = z.object({
   ),
 });
 
+const addressSchema = z.string().describe('Empty for who is no operator.');
+
 /** `GET /api/v1/streamers`. */
 export const streamersSchema = z.object({
   streamers: z.array(
@@ -119,7 +121,7 @@ export const streamersSchema = z.object({
       streamerId: z.string(),
       kind: z.enum(['streamer', 'sfu']),
       streaming: z.boolean(),
-      remoteAddress: z.string(),
+      remoteAddress: addressSchema,
       subscribers: z.array(z.string()).describe('Player ids.'),
       replica: z.string().optional().describe('Another replica that it is connected to.'),
     }),
@@ -135,7 +137,7 @@ export const playersSchema = z.object({
       role: z.enum(ROLES),
       subject: z.string().nullable().describe('Who it is, by its token.'),
       subscribedTo: z.string().nullable().describe("A streamer's id."),
-      remoteAddress: z.string(),
+      remoteAddress: addressSchema,
       replica: z.string().optional().describe('Where its socket is, where there are replicas.'),
     }),
   ),
