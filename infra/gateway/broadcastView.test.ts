@@ -36,6 +36,7 @@ const TRANSCODE: RoleStatuses['transcode'] = {
   state: 'encoding',
   encoder: 'libx264',
   encoderReason: 'why',
+  framesIn: 1,
   framesOut: 1,
   restarts: 0,
   epoch: '1.1',

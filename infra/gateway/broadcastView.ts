@@ -68,7 +68,7 @@ export function stateOf(
     if (isOnAir(origin, nowMs) && statuses.ingest?.state !== 'interrupted') {
       return { state: 'live', ...degradation(redundancy, isPublished, statuses) };
     }
-    return { state: 'interrupted', reason: interruption(isPublished, streamer) };
+    return { state: 'interrupted', reason: interruption(isPublished, statuses, streamer) };
   }
   return isPublished ? stateBeforePublish(origin) : stateBeforeMedia(statuses, streamer);
 }
@@ -94,20 +94,30 @@ function stateBeforePublish(origin: OriginStatus | undefined): State {
     : { state: 'idle', reason: 'nobody publishes' };
 }
 
-function stateBeforeMedia({ ingest, transcode }: RoleStatuses, streamer: StreamerState): State {
+function stateBeforeMedia(
+  { ingest, transcode, wait }: RoleStatuses,
+  streamer: StreamerState,
+): State {
   if (!streamer.isConnected) {
     return { state: 'idle', reason: 'the streamer is not connected' };
   }
   if (ingest?.state === 'live' && transcode === undefined) {
-    return { state: 'queued', reason: 'no worker is free' };
+    return { state: 'queued', reason: wait ?? 'no worker has taken it yet' };
   }
   const reason = ingest?.reason ?? transcode?.reason;
   return reason === undefined ? { state: 'starting' } : { state: 'starting', reason };
 }
 
-function interruption(isPublished: boolean, { isConnected }: StreamerState): string {
+function interruption(
+  isPublished: boolean,
+  { transcode, wait }: RoleStatuses,
+  { isConnected }: StreamerState,
+): string {
   if (isPublished) {
     return 'the publisher is gone';
+  }
+  if (isConnected && transcode === undefined && wait !== undefined) {
+    return wait;
   }
   return isConnected ? 'the stream is coming back' : 'the streamer is gone';
 }
@@ -163,6 +173,7 @@ function recordingOf(id: string, origin: RoleStatuses['origin']): BroadcastView[
 
 function healthOf({ ingest, transcode, origin }: RoleStatuses): BroadcastView['health'] {
   const values = {
+    ...encodingHealth(transcode),
     lastMsn: origin?.lastMsn,
     publishDelayMs: origin?.publishDelayMs,
     ingest: ingest?.state,
@@ -171,9 +182,21 @@ function healthOf({ ingest, transcode, origin }: RoleStatuses): BroadcastView['h
     framesDamaged: ingest?.framesDamaged,
     plisSent: ingest?.plisSent,
     nacksSent: ingest?.nacksSent,
+  };
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value ?? null]));
+}
+
+function encodingHealth(
+  transcode: RoleStatuses['transcode'],
+): Readonly<Record<string, number | string | undefined>> {
+  return {
     transcode: transcode?.state,
     encoderSpeed: transcode?.speed,
     encoderRestarts: transcode?.restarts,
+    fpsIn: transcode?.fpsIn,
+    fpsOut: transcode?.fpsOut,
+    videoDelayMs: transcode?.videoDelayMs,
+    audioDelayMs: transcode?.audioDelayMs,
+    epoch: transcode?.epoch,
   };
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value ?? null]));
 }

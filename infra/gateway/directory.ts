@@ -51,6 +51,8 @@ export type RoleStatuses = {
   /** Slots that say something. */
   readonly slots: number;
   readonly origin: OriginStatus | undefined;
+  /** Why no worker has a job of it. */
+  readonly wait?: string | undefined;
 };
 
 /** The directory with the writes that only the gateway makes. */
@@ -72,8 +74,6 @@ export type RedisDirectory = Directory &
     superseded(): Promise<ReadonlyMap<string, Epoch>>;
     /** Leaves a mark in Redis; true where there was none: it is new, or has lost its data. */
     keepMark(): Promise<boolean>;
-    /** Classes of encoders of the workers that live. */
-    encoders(): Promise<readonly string[]>;
     broadcasts(): Promise<readonly Broadcast[]>;
     /** Adds one that is not there yet; false where it is. */
     addBroadcast(broadcast: Broadcast): Promise<boolean>;
@@ -116,7 +116,6 @@ export function redisDirectory(store: KeyValueStore): RedisDirectory {
     saveBroadcast: (broadcast) =>
       store.hashSet(BROADCASTS, broadcast.id, JSON.stringify(broadcast)),
     leaseRole: (role, instance, value) => lease(`${LEASES}:${role}:${instance}`, value),
-    encoders: () => leased('worker'),
     leaseHost: ({ instance, host }) => lease(`${HOSTS}:${instance}`, host),
     async workers() {
       const prefix = `${LEASES}:worker:`;

@@ -2,6 +2,7 @@
 import type { Signalling } from '../../signalling/index.ts';
 import { broadcastView, type BroadcastView, stateOf, type StreamerState } from './broadcastView.ts';
 import type { RedisDirectory } from './directory.ts';
+import type { WorkerBoard } from './workerBoard.ts';
 import type { Clock } from '../kernel/broadcastClock.ts';
 import { unixMs } from '../kernel/time.ts';
 import type { Broadcast, BroadcastState } from '../kernel/wire.ts';
@@ -15,6 +16,7 @@ export type Views = {
 /** Views over the directory and the signalling server of this process. */
 export function createViews(
   directory: RedisDirectory,
+  board: Pick<WorkerBoard, 'waitOf'>,
   signalling: Pick<Signalling, 'snapshot'>,
   clock: Clock,
 ): Views {
@@ -24,7 +26,8 @@ export function createViews(
     if (broadcast === undefined) {
       return undefined;
     }
-    const statuses = await directory.statusesOf(id);
+    const [said, wait] = await Promise.all([directory.statusesOf(id), board.waitOf(id)]);
+    const statuses = { ...said, wait };
     const streamer = streamerState(signalling, broadcast);
     const now = clock.nowMs();
     const { state } = stateOf(broadcast, statuses, streamer, now);

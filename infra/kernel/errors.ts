@@ -24,6 +24,8 @@ export const ERROR_CODES = {
   missing_tool: 'config',
   port_in_use: 'config',
   ffmpeg_failed: 'us',
+  encoder_failed: 'us',
+  encoder_unsupported: 'us',
   redis_unavailable: 'us',
   feed_unavailable: 'us',
   origin_unavailable: 'us',

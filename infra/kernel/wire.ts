@@ -201,7 +201,13 @@ export const transcodeStatusSchema = z.object({
   encoder: z.string(),
   encoderReason: z.string(),
   speed: z.number().optional(),
+  framesIn: z.int(),
   framesOut: z.int(),
+  fpsIn: z.number().optional(),
+  fpsOut: z.number().optional(),
+  /** Median from an access unit in the feed to its fragment published, in the last second. */
+  videoDelayMs: z.number().optional(),
+  audioDelayMs: z.number().optional(),
   restarts: z.int(),
   epoch: z.string(),
 });

@@ -1,12 +1,14 @@
 /** Opens the contribution feed: live Matroska over HTTP from whichever ingest has it. */
 import { get, type IncomingMessage } from 'node:http';
+import { pipeline, type Readable, Transform } from 'node:stream';
 import { errorText, GatewayError } from '../../infra/kernel/errors.ts';
 import type { Secret } from '../../infra/kernel/secret.ts';
 import { type UnixMs, unixMs } from '../../infra/kernel/time.ts';
 import { FEED_NEWEST_HEADER } from '../../infra/kernel/wire.ts';
+import { FeedScan, type FeedUnit } from './feedScan.ts';
 
 /** A feed that is being read, and the newest stamp in it at the join. */
-export type OpenFeed = { readonly body: IncomingMessage; readonly newestMs: UnixMs };
+export type OpenFeed = { readonly body: Readable; readonly newestMs: UnixMs };
 
 const CONNECT_TIMEOUT_MS = 5000;
 
@@ -49,4 +51,28 @@ export async function openFeed(url: string, token: Secret, signal: AbortSignal):
     default:
       throw new GatewayError('feed_unavailable', `feed not ready (${status})`);
   }
+}
+
+/**
+ * The feed with its access units told as they come. Its body fails with `bad_media` where it is not
+ * Matroska; destroying it destroys the feed's.
+ */
+export function meteredFeed(
+  { body, newestMs }: OpenFeed,
+  onUnit: (unit: FeedUnit) => void,
+): OpenFeed {
+  const scan = new FeedScan();
+  const metered = new Transform({
+    transform(slice: Buffer, _encoding, done) {
+      try {
+        scan.push(slice).forEach(onUnit);
+        done(null, slice);
+      } catch (error) {
+        done(error as Error);
+      }
+    },
+  });
+  // Whoever reads the body is told of its faults there.
+  pipeline(body, metered, () => undefined);
+  return { body: metered, newestMs };
 }

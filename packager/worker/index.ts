@@ -5,4 +5,4 @@
 export { workerConfigSchema } from './config.ts';
 export { type EncoderChoice } from './encoder.ts';
 export { probeEncoders } from './probe.ts';
-export { createWorker } from './worker.ts';
+export { createWorker, type TranscodeWorker, type WorkerDeps } from './worker.ts';

@@ -21,12 +21,15 @@ test('state, speed and reason follow what happens', () => {
   const fixed = { encoder: 'h264_nvenc', encoderReason: 'probe succeeded', epoch: '7.2' };
   status.waiting('no ingest has a feed of this broadcast');
   expect(status.render(unixMs(1000), undefined)).toEqual({
-    ...{ ...fixed, state: 'starting', framesOut: 0, restarts: 0 },
+    ...{ ...fixed, state: 'starting', framesIn: 0, framesOut: 0, restarts: 0 },
     reason: 'no ingest has a feed of this broadcast',
   });
   encode(status, 25, 1900);
+  status.meter.arrived({ kind: 'video', stampMs: 1500 }, 1520);
+  status.meter.published('video', 1500, { earlierMs: 0, laterMs: 0 }, 1600);
   expect(status.render(unixMs(2000), undefined)).toEqual({
-    ...{ ...fixed, state: 'encoding', framesOut: 25, restarts: 0, speed: 1 },
+    ...{ ...fixed, state: 'encoding', framesIn: 1, framesOut: 25, restarts: 0 },
+    ...{ speed: 1, fpsIn: 1, fpsOut: 25, videoDelayMs: 80 },
   });
   encode(status, 10, 2300);
   expect(status.render(unixMs(3000), 'origin: 422')).toMatchObject({

@@ -2,6 +2,7 @@
 import type { UnixMs } from '../../infra/kernel/time.ts';
 import type { TranscodeStatus } from '../../infra/kernel/wire.ts';
 import type { EncoderChoice } from './encoder.ts';
+import { FeedMeter } from './feedMeter.ts';
 
 /** Encoded media this far behind the clock is worth saying: the machine is too slow. */
 const BEHIND_MS = 3000;
@@ -17,7 +18,10 @@ export class JobStatus {
   #framesOut = 0;
   #restarts = 0;
   #endMs = 0;
-  #reported: { readonly nowMs: UnixMs; readonly framesOut: number } | undefined;
+  #reported:
+    { readonly nowMs: UnixMs; readonly framesIn: number; readonly framesOut: number } | undefined;
+  /** What the feed brings, and how long until it is published. */
+  readonly meter = new FeedMeter();
 
   constructor(encoder: EncoderChoice, epoch: string, fps: number) {
     this.#encoder = encoder;
@@ -28,6 +32,11 @@ export class JobStatus {
   /** End of the newest frame of the first rung, Unix ms; 0 before the first. */
   get publishedUntilMs(): number {
     return this.#endMs;
+  }
+
+  /** Frames of the first rung so far. */
+  get framesOut(): number {
+    return this.#framesOut;
   }
 
   /** A frame of the first rung that ends at `endMs`. */
@@ -52,10 +61,6 @@ export class JobStatus {
 
   /** The report at `nowMs`; `publishFault` is why an origin gets nothing. */
   render(nowMs: UnixMs, publishFault: string | undefined): TranscodeStatus {
-    const last = this.#reported;
-    this.#reported = { nowMs, framesOut: this.#framesOut };
-    const elapsedMs = last === undefined ? 0 : nowMs - last.nowMs;
-    const mediaMs = ((this.#framesOut - (last?.framesOut ?? 0)) * 1000) / this.#fps;
     const behindMs = nowMs - this.#endMs;
     const behind =
       this.#state === 'encoding' && behindMs > BEHIND_MS
@@ -67,10 +72,38 @@ export class JobStatus {
       ...(reason === undefined ? {} : { reason }),
       encoder: this.#encoder.name,
       encoderReason: this.#encoder.reason,
-      ...(elapsedMs > 0 ? { speed: Math.round((100 * mediaMs) / elapsedMs) / 100 } : {}),
+      ...this.#pace(nowMs),
+      ...this.#delays(),
+      framesIn: this.meter.framesIn,
       framesOut: this.#framesOut,
       restarts: this.#restarts,
       epoch: this.#epoch,
+    };
+  }
+
+  /** Frames per second since the last report. */
+  #pace(nowMs: UnixMs): Pick<TranscodeStatus, 'speed' | 'fpsIn' | 'fpsOut'> {
+    const last = this.#reported;
+    const { framesIn } = this.meter;
+    this.#reported = { nowMs, framesIn, framesOut: this.#framesOut };
+    if (last === undefined || nowMs <= last.nowMs) {
+      return {};
+    }
+    const rate = (frames: number): number =>
+      Math.round((10_000 * frames) / (nowMs - last.nowMs)) / 10;
+    const fpsOut = rate(this.#framesOut - last.framesOut);
+    return {
+      ...{ speed: Math.round((100 * fpsOut) / this.#fps) / 100, fpsOut },
+      fpsIn: rate(framesIn - last.framesIn),
+    };
+  }
+
+  #delays(): Pick<TranscodeStatus, 'videoDelayMs' | 'audioDelayMs'> {
+    const video = this.meter.takeDelays('video');
+    const audio = this.meter.takeDelays('audio');
+    return {
+      ...(video === undefined ? {} : { videoDelayMs: video.p50Ms }),
+      ...(audio === undefined ? {} : { audioDelayMs: audio.p50Ms }),
     };
   }
 }

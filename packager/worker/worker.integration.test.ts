@@ -1,9 +1,13 @@
 /** The worker with real ffmpeg: what reaches an origin, and what happens when things break. */
+import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import { systemBroadcastClock } from '../../infra/kernel/broadcastClock.ts';
+import type { GatewayError } from '../../infra/kernel/errors.ts';
 import { type Logger } from '../../infra/kernel/logger.ts';
 import { noMetrics } from '../../infra/kernel/metrics.ts';
 import { Secret } from '../../infra/kernel/secret.ts';
@@ -45,7 +49,7 @@ afterEach(async () => {
 });
 
 /** A worker on a test feed and a test origin, running. */
-async function startJob(seconds: number) {
+async function startJob(seconds: number, { feedUrl }: { readonly feedUrl?: string } = {}) {
   const temporary = await mkdtemp(join(tmpdir(), 'gsw-'));
   vi.stubEnv('TMPDIR', temporary);
   const feed: TestFeed = await serveTestFeed(seconds);
@@ -67,7 +71,8 @@ async function startJob(seconds: number) {
       metrics: noMetrics,
       clock: systemBroadcastClock(),
       directory: {
-        feedOf: () => Promise.resolve({ url: feed.url, epoch: { timestamp: 1, attempt: 1 } }),
+        feedOf: () =>
+          Promise.resolve({ url: feedUrl ?? feed.url, epoch: { timestamp: 1, attempt: 1 } }),
         origins: () => Promise.resolve([origin.url]),
       },
       board: {
@@ -217,3 +222,46 @@ test('an ffmpeg that hangs is found silent and replaced', async () => {
   expect(statuses.map(({ reason }) => reason).join()).toContain('ffmpeg has written nothing of');
   expect(() => process.kill(pids[0]!, 0)).toThrow('ESRCH');
 });
+
+test('a feed that is not Matroska, or stops inside a cluster, ends the job after five tries', async () => {
+  const whole = await serveTestFeed(2);
+  closers.push(() => {
+    whole.close();
+  });
+  const cluster = Buffer.from(await firstBytes(whole.url, 4000));
+  let joins = 0;
+  const server = createServer((_request, response) => {
+    joins += 1;
+    const bytes = joins % 2 === 0 ? cluster : Buffer.from('<html>no feed here</html>');
+    response.writeHead(200, { 'grandstand-newest-ms': String(Date.now()) }).write(bytes, () => {
+      response.destroy();
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  closers.push(() => server.close());
+  const { done } = await startJob(2, {
+    feedUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/feed/demo`,
+  });
+  const fault = await done.then(
+    () => undefined,
+    (error: unknown) => error as GatewayError,
+  );
+  expect(fault).toMatchObject({ code: 'ffmpeg_failed' });
+  expect(fault?.message).toMatch(
+    /^nothing was encoded in 5 tries: .*the feed is not Matroska: it begins with 3c68746d/,
+  );
+  expect(joins).toBe(5);
+});
+
+async function firstBytes(url: string, count: number): Promise<Uint8Array> {
+  const { body } = await fetch(url);
+  const parts: Uint8Array[] = [];
+  for await (const slice of body ?? []) {
+    parts.push(slice as Uint8Array);
+    if (parts.reduce((sum, part) => sum + part.length, 0) >= count) {
+      break;
+    }
+  }
+  return Buffer.concat(parts).subarray(0, count);
+}

@@ -10,13 +10,20 @@ import { backoffMs, pause } from '../../infra/kernel/lifecycle.ts';
 import type { Logger } from '../../infra/kernel/logger.ts';
 import type { Metrics } from '../../infra/kernel/metrics.ts';
 import type { Secret } from '../../infra/kernel/secret.ts';
-import { unixMsFromTicks, ticks, VIDEO_TIMESCALE } from '../../infra/kernel/time.ts';
+import {
+  AUDIO_TIMESCALE,
+  unixMsFromTicks,
+  ticks,
+  VIDEO_TIMESCALE,
+} from '../../infra/kernel/time.ts';
 import { type Epoch, formatEpoch, type TranscodeJob } from '../../infra/kernel/wire.ts';
 import type { WorkerConfig } from './config.ts';
 import type { EncoderChoice } from './encoder.ts';
 import { runEncoder } from './encoderRun.ts';
-import { openFeed } from './feed.ts';
+import { meteredFeed, openFeed } from './feed.ts';
+import { encoderFault } from './encoderFault.ts';
 import { JobStatus } from './jobStatus.ts';
+import { MAX_BARREN_RUNS, RetryPolicy } from './retryPolicy.ts';
 import { keptBytesOf, type PublishedTrack, startPublishing } from './publishing.ts';
 import type { CutEvent } from './trackCutter.ts';
 import { TrackLog } from './trackLog.ts';
@@ -38,12 +45,14 @@ export type TranscodeWorker = {
    * Transcodes until `signal` aborts; restarts what fails.
    *
    * @throws GatewayError `fenced` when an origin follows a newer epoch of this job, `bad_init`
-   *   when the encoder's header changed, which only a new epoch may publish
+   *   when the encoder's header changed, which only a new epoch may publish, `encoder_failed` and
+   *   `encoder_unsupported` when the job must go elsewhere, `ffmpeg_failed` when tries encode nothing
    */
   run(job: TranscodeJob, epoch: Epoch, signal: AbortSignal): Promise<void>;
 };
 
 const REPORT_INTERVAL_MS = 1000;
+const DELAY_BUCKETS_MS = [50, 75, 100, 115, 140, 200, 300, 500, 1000, 2000];
 /** A feed that is not there is asked for again after this long and up to as much again. */
 const FEED_RETRY_MS = 300;
 /**
@@ -51,8 +60,6 @@ const FEED_RETRY_MS = 300;
  * first would leave the sound of the last segment short, and other origins without its end.
  */
 const FENCED_GRACE_MS = 1000;
-/** A run that lived this long starts the back-off anew. */
-const HEALTHY_RUN_MS = 10_000;
 
 /** Makes a worker; nothing runs until `run`. */
 export function createWorker(deps: WorkerDeps, config: WorkerConfig): TranscodeWorker {
@@ -125,17 +132,14 @@ async function keepEncoding(context: JobContext, signal: AbortSignal): Promise<v
     'grandstand_worker_encoder_restarts_total',
     'Encoders that were started again',
   );
-  let attempt = 0;
+  const policy = new RetryPolicy();
   while (!signal.aborted) {
     const startedMs = performance.now();
+    const framesBefore = status.framesOut;
+    let reason: string;
     try {
-      const reason = await encodeOnce(context, signal);
-      if (isAborted(signal)) {
-        return;
-      }
+      reason = await encodeOnce(context, signal);
       deps.logger.info({ reason }, 'encoder stopped');
-      status.restarting(reason);
-      attempt = 0;
     } catch (error) {
       if (isAborted(signal)) {
         return;
@@ -145,12 +149,24 @@ async function keepEncoding(context: JobContext, signal: AbortSignal): Promise<v
         await pause(FEED_RETRY_MS * (1 + Math.random()), signal);
         continue;
       }
-      attempt = performance.now() - startedMs > HEALTHY_RUN_MS ? 0 : attempt + 1;
-      deps.logger.warn({ error: errorText(error) }, 'encoder failed, starting it again');
-      status.restarting(errorText(error));
+      throwIfEncoders(error);
+      reason = errorText(error);
+      deps.logger.warn({ error: reason }, 'encoder failed, starting it again');
+    }
+    if (isAborted(signal)) {
+      return;
+    }
+    status.restarting(reason);
+    const next = policy.after({
+      frames: status.framesOut - framesBefore,
+      livedMs: performance.now() - startedMs,
+    });
+    if (next.kind === 'give-up') {
+      const text = `nothing was encoded in ${MAX_BARREN_RUNS} tries: ${reason}`;
+      throw new GatewayError('ffmpeg_failed', text, { subject: context.job.broadcast.id });
     }
     restarts.add();
-    await pause(backoffMs(attempt), signal);
+    await pause(backoffMs(next.attempt), signal);
   }
 }
 
@@ -161,7 +177,9 @@ async function encodeOnce(context: JobContext, signal: AbortSignal): Promise<str
   if (location === undefined) {
     throw new GatewayError('feed_unavailable', 'no ingest has a feed of this broadcast');
   }
-  const feed = await openFeed(location.url, deps.internalToken, signal);
+  const feed = meteredFeed(await openFeed(location.url, deps.internalToken, signal), (unit) => {
+    status.meter.arrived(unit, deps.clock.nowMs());
+  });
   for (const track of tracks) {
     track.log.beginRun();
   }
@@ -182,7 +200,8 @@ async function encodeOnce(context: JobContext, signal: AbortSignal): Promise<str
   }
 }
 
-function takeTrack({ tracks, status, fail }: JobContext, name: string, event: CutEvent): void {
+function takeTrack(context: JobContext, name: string, event: CutEvent): void {
+  const { tracks, status, fail } = context;
   const track = tracks.find((candidate) => candidate.name === name);
   if (track === undefined) {
     return;
@@ -195,8 +214,49 @@ function takeTrack({ tracks, status, fail }: JobContext, name: string, event: Cu
     return;
   }
   track.log.append(event.fragment);
+  measure(context, track, event.fragment);
   if (track === tracks[0]) {
     status.encoded(unixMsFromTicks(ticks(event.fragment.endTicks), VIDEO_TIMESCALE));
+  }
+}
+
+/** Sound comes in packets of up to 60 ms, pictures go into the nearest slot. */
+function measure(
+  { deps, job, status }: JobContext,
+  { kind }: PublishedTrack,
+  { dts }: { readonly dts: number },
+): void {
+  const slotMs = 1000 / job.broadcast.grid.fps;
+  const [startMs, within] =
+    kind === 'video'
+      ? [dts / (VIDEO_TIMESCALE / 1000), { earlierMs: slotMs / 2 + 1, laterMs: slotMs / 2 + 1 }]
+      : [dts / (AUDIO_TIMESCALE / 1000), { earlierMs: 60, laterMs: 0 }];
+  const delayMs = status.meter.published(kind, startMs, within, deps.clock.nowMs());
+  if (delayMs !== undefined) {
+    deps.metrics
+      .histogram(
+        'grandstand_worker_publish_delay_ms',
+        'From an access unit in the feed to its fragment published (ms)',
+        DELAY_BUCKETS_MS,
+        ['kind'],
+      )
+      .observe(delayMs, { kind });
+  }
+}
+
+/**
+ * What the encoder itself cannot do it will not do for this job either: it goes elsewhere.
+ *
+ * @throws GatewayError `encoder_failed`, `encoder_unsupported`
+ */
+function throwIfEncoders(error: unknown): void {
+  if (!(error instanceof GatewayError) || error.code !== 'ffmpeg_failed') {
+    return;
+  }
+  const fault = encoderFault(error.message.split('\n'));
+  if (fault !== undefined) {
+    const code = fault.kind === 'unsupported' ? 'encoder_unsupported' : 'encoder_failed';
+    throw new GatewayError(code, fault.reason, { cause: error });
   }
 }
 

@@ -20,6 +20,7 @@ import { assignSeat, listSeats, releaseSeat } from './seat.ts';
 import { start } from './start.ts';
 import { listTokens, makeToken, revokeToken, type TokenOptions } from './token.ts';
 import { CLUSTER_SOURCES } from '../cluster/plan.ts';
+import { listWorkers } from './workers.ts';
 import { splitArguments } from '../wilbur.ts';
 
 const DEFAULT_API = 'http://127.0.0.1:8080';
@@ -196,6 +197,10 @@ overApi('list', 'a line for each, of every replica', player).action((options: Ap
 );
 overApi('disconnect <id>', 'close its connection and free its seat', player).action(
   (id: string, options: Api) => disconnectPeer('players', id, options),
+);
+
+overApi('workers', 'living workers: encoders, seats and jobs', program).action((options: Api) =>
+  listWorkers(options),
 );
 
 const seat = program.command('seat').description('who presents: look, give, take back');

@@ -17,10 +17,12 @@ import { eventRoutes, EventStream } from '../http/api/events.ts';
 import { peerRoutes } from '../http/api/peers.ts';
 import { attemptOf, type Call } from '../http/api/route.ts';
 import { tokenRoutes } from '../http/api/tokens.ts';
+import { workerRoutes } from '../http/api/workers.ts';
 import { peerServers } from '../http/peerServer.ts';
 import { urlHost } from '../publicListeners.ts';
 import { transcodeQueues } from '../transcodeQueues.ts';
 import { createViews } from '../views.ts';
+import { workerBoard } from '../workerBoard.ts';
 import { baseUrl, type House, type RolePart } from './house.ts';
 
 /** Builds it. @param guard of the API, which also says what of it may be seen */
@@ -36,7 +38,8 @@ export async function buildSignalling(house: House, doors: Doors, guard: Guard):
   followStreamers(house, signalling, desired);
 
   const events = stack.push(new EventStream(randomBytes(4).toString('hex')));
-  const views = createViews(directory, signalling, clock);
+  const board = workerBoard(house.store);
+  const views = createViews(directory, board, signalling, clock);
   stack.defer(signalling.onChange((event) => events.publish(apiEventOf(event))));
   stack.push(startBroadcastWatch(views, events, house.area('events')));
   const maySeePlayers = async ({ request }: Call): Promise<boolean> =>
@@ -51,6 +54,7 @@ export async function buildSignalling(house: House, doors: Doors, guard: Guard):
     routes: [
       ...broadcastRoutes({ ...views, desired, maySeePlayers }),
       ...peerRoutes({ signalling, isOperator }),
+      ...workerRoutes(board),
       ...tokenRoutes(doors.tokens, (tokenId) => signalling.order({ kind: 'endToken', tokenId })),
       ...eventRoutes(events),
       ...epicRoutes({
@@ -95,7 +99,7 @@ async function openSignalling(house: House, { admission }: Doors): Promise<Signa
 
 /** Streamers become broadcasts, broadcasts become jobs. */
 function followStreamers(
-  { config, area, directory, store, stack, location }: House,
+  { config, area, clock, directory, store, stack, location }: House,
   signalling: Signalling,
   desired: ReturnType<typeof desiredBroadcasts>,
 ): void {
@@ -103,7 +107,7 @@ function followStreamers(
     openJobQueue(location, name, area('queue'));
   const ingestQueue = stack.push(open('ingest'));
   const transcodeQueue = stack.push(
-    transcodeQueues({ open, store, encoders: () => directory.encoders() }),
+    transcodeQueues({ open, store, board: workerBoard(store), nowMs: () => clock.nowMs() }),
   );
   const controller = stack.push(
     startController(

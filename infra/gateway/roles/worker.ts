@@ -1,53 +1,153 @@
-/** The role `worker`: one ffmpeg per transcode job, of the class that this machine can encode. */
-import { createWorker, probeEncoders } from '../../../packager/worker/index.ts';
+/** The role `worker`: one ffmpeg per transcode job, of the classes that this machine can encode. */
+import {
+  createWorker,
+  probeEncoders,
+  type TranscodeWorker,
+  type WorkerDeps,
+} from '../../../packager/worker/index.ts';
+import { errorText, GatewayError } from '../../kernel/errors.ts';
 import { type JobContext, type Offer, startJobRunner } from '../../kernel/jobs.ts';
-import { slotKey, transcodeJobSchema } from '../../kernel/wire.ts';
+import { type Closeable, pause } from '../../kernel/lifecycle.ts';
+import { slotKey, type TranscodeJob, transcodeJobSchema } from '../../kernel/wire.ts';
 import { runOf } from '../desired.ts';
+import { type DeskEncoder, EncoderDesk } from '../encoderDesk.ts';
 import { runWhileWanted, type Want, wantOf } from '../jobWatch.ts';
 import { transcodeJobId } from '../reconcile.ts';
 import { seatingOf } from '../seating.ts';
 import { transcodeQueueName } from '../transcodeQueues.ts';
+import { type WorkerBoard, workerBoard } from '../workerBoard.ts';
 import type { House, RolePart } from './house.ts';
 
 const SLOT_LEASE_RENEWAL_MS = 1000;
+const REPORT_INTERVAL_MS = 1000;
 /** Hand-over overlaps with its successor for up to 10 s. */
 const CLOSE_MS = 13_000;
 
-/** Builds it; finds the encoder by a probe encode. */
+/** Builds it; finds the encoders by probe encodes. */
 export async function buildWorker(house: House): Promise<RolePart> {
-  const { config, area, metrics, clock, directory, internalToken, stack, location } = house;
+  const { config, area, stack } = house;
   const { offers } = await probeEncoders(config.worker, config.broadcast.ladder, area('worker'));
-  const [{ encoder, capacity }] = offers;
-  const worker = createWorker(
-    { metrics, clock, directory, board: directory, internalToken, logger: area('worker'), encoder },
-    config.worker,
-  );
-  const slots = new Slots(house);
-  const process = async ({ payload, epoch, signal }: JobContext): Promise<void> => {
-    const job = transcodeJobSchema.parse(payload);
-    const want = async (): Promise<Want> => {
-      const { broadcast, slot } = job;
-      const answer = wantOf(broadcast, await directory.broadcast(broadcast.id), slot);
-      const isFed = (await directory.feedOf(broadcast.id)) !== undefined;
-      return answer === 'wanted' && !isFed ? 'idle' : answer;
-    };
-    await slots.during(slotKey(job.broadcast.id, job.slot), () =>
-      runWhileWanted(signal, want, (wanted) => worker.run(job, epoch, wanted)),
-    );
-  };
+  const crew = new Crew(house, offers);
+  const [{ encoder }] = offers;
   return {
     encoder,
     leases: [{ role: 'worker', value: encoder.class }],
     work() {
-      const options = {
-        ...{ location, name: transcodeQueueName(encoder.class), identityOf },
-        concurrency: capacity,
-        consider: (job: Pick<JobContext, 'id' | 'payload' | 'epoch'>) => slots.consider(job),
-        hasSuccessor: () => slots.hasSuccessor(),
-      };
-      stack.push(startJobRunner(options, process, area('queue')), CLOSE_MS);
+      stack.push(crew.reporting());
+      crew.takeJobs();
     },
   };
+}
+
+/** The desks of this process, and what they share. */
+class Crew {
+  readonly #house: House;
+  readonly #board: WorkerBoard;
+  readonly #slots: Slots;
+  readonly #desks: readonly { readonly desk: EncoderDesk; readonly offer: DeskEncoder }[];
+  #wake = new AbortController();
+
+  constructor(house: House, offers: readonly DeskEncoder[]) {
+    this.#house = house;
+    this.#board = workerBoard(house.store);
+    this.#slots = new Slots(house);
+    const deps = {
+      ...{ logger: house.area('worker'), metrics: house.metrics, board: this.#board },
+      nowMs: () => house.clock.nowMs(),
+      onChange: () => {
+        this.#wake.abort();
+      },
+    };
+    this.#desks = offers.map((offer) => ({ offer, desk: new EncoderDesk(deps, offer) }));
+  }
+
+  /** Says each second, and when jobs come or go, what runs here. */
+  reporting(): Closeable {
+    const { seat, area } = this.#house;
+    const stopped = new AbortController();
+    const loop = (async () => {
+      while (!stopped.signal.aborted) {
+        this.#wake = new AbortController();
+        const parts = this.#desks.map(({ desk }) => desk.report());
+        const report = {
+          ...seat,
+          encoders: parts.map(({ encoder }) => encoder),
+          jobs: parts.flatMap(({ jobs }) => jobs),
+        };
+        await this.#board.report(report).catch((error: unknown) => {
+          area('worker').debug({ error: errorText(error) }, 'report not written');
+        });
+        await pause(REPORT_INTERVAL_MS, AbortSignal.any([stopped.signal, this.#wake.signal]));
+      }
+    })();
+    return {
+      async close() {
+        stopped.abort();
+        await loop;
+      },
+    };
+  }
+
+  takeJobs(): void {
+    const { location, area, stack } = this.#house;
+    for (const { desk, offer } of this.#desks) {
+      const worker = this.#workerOf(desk, offer);
+      const options = {
+        ...{ location, name: transcodeQueueName(offer.encoder.class), identityOf },
+        concurrency: offer.capacity,
+        consider: async (job: Pick<JobContext, 'id' | 'payload' | 'epoch'>): Promise<Offer> =>
+          desk.hasRoom() ? this.#slots.consider(job) : 'leave',
+        hasSuccessor: () => this.#slots.hasSuccessor(),
+      };
+      const process = (job: JobContext): Promise<void> =>
+        desk.during(job.id, () => this.#process(worker, job));
+      stack.push(startJobRunner(options, process, area('queue')), CLOSE_MS);
+    }
+  }
+
+  #workerOf(desk: EncoderDesk, { encoder }: DeskEncoder): TranscodeWorker {
+    const { config, area, metrics, clock, directory, internalToken } = this.#house;
+    const board: WorkerDeps['board'] = {
+      reportTranscode(id, slot, status) {
+        desk.took(id, slot, status);
+        return directory.reportTranscode(id, slot, status);
+      },
+    };
+    return createWorker(
+      { metrics, clock, directory, board, internalToken, logger: area('worker'), encoder },
+      config.worker,
+    );
+  }
+
+  async #process(worker: TranscodeWorker, { payload, epoch, signal }: JobContext): Promise<void> {
+    const { directory } = this.#house;
+    const job = parseJob(payload);
+    const { broadcast, slot } = job;
+    const feed = directory.feedOf(broadcast.id);
+    const [desired, found] = await Promise.all([directory.broadcast(broadcast.id), feed]);
+    if (desired === undefined && found === undefined) {
+      const text = `nobody wants broadcast '${broadcast.id}', and no ingest has a feed of it`;
+      throw new GatewayError('not_found', text, { subject: broadcast.id });
+    }
+    const want = async (): Promise<Want> => {
+      const answer = wantOf(broadcast, await directory.broadcast(broadcast.id), slot);
+      const isFed = (await directory.feedOf(broadcast.id)) !== undefined;
+      return answer === 'wanted' && !isFed ? 'idle' : answer;
+    };
+    await this.#slots.during(slotKey(broadcast.id, slot), () =>
+      runWhileWanted(signal, want, (wanted) => worker.run(job, epoch, wanted)),
+    );
+  }
+}
+
+/** @throws GatewayError `bad_message` naming every fault of a payload */
+function parseJob(payload: unknown): TranscodeJob {
+  const { data, error } = transcodeJobSchema.safeParse(payload);
+  if (data === undefined) {
+    const faults = error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+    throw new GatewayError('bad_message', `the job is malformed: ${faults.join('; ')}`);
+  }
+  return data;
 }
 
 /** Another ladder or grid is another run of its broadcast. */

@@ -8,7 +8,9 @@ import {
   originStatusSchema,
   redundancySchema,
   sourceSchema,
+  transcodeStatusSchema,
 } from '../../../kernel/wire.ts';
+import { workerReportSchema } from '../../../kernel/workerReport.ts';
 
 const nameSchema = z.string().min(1).max(256);
 
@@ -94,6 +96,24 @@ export const broadcastSchema = z
     health: z.record(z.string(), z.union([z.string(), z.number(), z.null()])),
   })
   .meta({ id: 'Broadcast' });
+
+const reportSchema = workerReportSchema.shape;
+
+/** `GET /api/v1/workers`. */
+export const workersSchema = z.object({
+  workers: z.array(
+    z.object({
+      instance: reportSchema.instance,
+      host: reportSchema.host,
+      encoders: reportSchema.encoders,
+      jobs: z.array(
+        reportSchema.jobs.element
+          .omit({ startedMs: true, status: true })
+          .extend({ since: instantSchema, status: transcodeStatusSchema.nullable() }),
+      ),
+    }),
+  ),
+});
 
 /** `GET /api/v1/broadcasts`. */
 export const broadcastsSchema = z.object({ broadcasts: z.array(broadcastSchema) });

@@ -1,0 +1,127 @@
+/**
+ * One encoder of this process and its jobs: what runs, what failed and why, and what the worker's
+ * report says of it. Leaves queues and locks to the kernel's jobs.
+ */
+import type { EncoderChoice } from '../../packager/worker/index.ts';
+import type { Logger } from '../kernel/logger.ts';
+import type { Metrics } from '../kernel/metrics.ts';
+import { errorText } from '../kernel/errors.ts';
+import type { TranscodeStatus } from '../kernel/wire.ts';
+import type { WorkerReport } from '../kernel/workerReport.ts';
+import { EncoderSeat } from './encoderSeat.ts';
+import { faultCode, nextFault } from './jobFault.ts';
+import { broadcastOfJob, slotOfJob } from './transcodeChoice.ts';
+import type { WorkerBoard } from './workerBoard.ts';
+
+/** What a desk is given. */
+export type DeskDeps = {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly board: Pick<WorkerBoard, 'faultOf' | 'saveFault'>;
+  readonly nowMs: () => number;
+  /** Told when jobs have come or gone. */
+  readonly onChange: () => void;
+};
+
+/** An encoder and what it carries. */
+export type DeskEncoder = {
+  readonly encoder: EncoderChoice;
+  readonly capacity: number;
+  readonly capacityReason: string;
+};
+
+type Job = { readonly startedMs: number; status?: TranscodeStatus };
+
+/** See the file header. */
+export class EncoderDesk {
+  readonly #deps: DeskDeps;
+  readonly #offer: DeskEncoder;
+  readonly #seat: EncoderSeat;
+  readonly #jobs = new Map<string, Job>();
+
+  constructor(deps: DeskDeps, offer: DeskEncoder) {
+    this.#deps = deps;
+    this.#offer = offer;
+    this.#seat = new EncoderSeat(offer.capacity);
+  }
+
+  /** Whether it takes another job: not while it rests after a fault. */
+  hasRoom(): boolean {
+    return this.#seat.running < this.#seat.limit(this.#deps.nowMs());
+  }
+
+  /** Runs a job; what it throws is written down and thrown on. */
+  async during(jobId: string, work: () => Promise<void>): Promise<void> {
+    const { nowMs } = this.#deps;
+    this.#seat.begin(jobId);
+    this.#jobs.set(jobId, { startedMs: nowMs() });
+    this.#deps.onChange();
+    let encoderFault: string | undefined;
+    try {
+      await work();
+    } catch (error) {
+      encoderFault = faultCode(error) === 'encoder_failed' ? errorText(error) : undefined;
+      await this.#failed(jobId, error);
+      throw error;
+    } finally {
+      this.#jobs.delete(jobId);
+      this.#seat.end(jobId, nowMs(), encoderFault);
+      this.#deps.onChange();
+    }
+  }
+
+  /** What a job of a broadcast said last. */
+  took(broadcastId: string, slot: number, status: TranscodeStatus): void {
+    const ending = `.${slot}`;
+    for (const [id, job] of this.#jobs) {
+      if (broadcastOfJob(id) === broadcastId && slotOfJob(id).endsWith(ending)) {
+        job.status = status;
+      }
+    }
+    if (status.state === 'encoding') {
+      this.#seat.works(this.#deps.nowMs());
+    }
+  }
+
+  /** Its part of the worker's report; sets the gauges. */
+  report(): { encoder: WorkerReport['encoders'][number]; jobs: WorkerReport['jobs'] } {
+    const { encoder, capacity, capacityReason } = this.#offer;
+    const { nowMs, metrics } = this.#deps;
+    const limit = this.#seat.limit(nowMs());
+    const limitReason = this.#seat.limitReason(nowMs());
+    const labels = { class: encoder.class };
+    metrics
+      .gauge('grandstand_worker_jobs', 'Transcode jobs that run here', ['class'])
+      .set(this.#seat.running, labels);
+    metrics
+      .gauge('grandstand_worker_job_limit', 'Transcode jobs that are taken at once', ['class'])
+      .set(limit, labels);
+    return {
+      encoder: {
+        ...{ class: encoder.class, name: encoder.name, reason: encoder.reason },
+        ...{ capacity, capacityReason, limit, running: this.#seat.running },
+        ...(limitReason === undefined ? {} : { limitReason }),
+      },
+      jobs: [...this.#jobs].map(([id, { startedMs, status }]) => ({
+        ...{ id, broadcast: broadcastOfJob(id), class: encoder.class, startedMs },
+        ...(status === undefined ? {} : { status }),
+      })),
+    };
+  }
+
+  async #failed(jobId: string, error: unknown): Promise<void> {
+    const { board, metrics, nowMs, logger } = this.#deps;
+    metrics
+      .counter('grandstand_worker_jobs_failed_total', 'Transcode jobs that failed', ['code'])
+      .add(1, { code: faultCode(error) });
+    const slot = slotOfJob(jobId);
+    try {
+      const fault = nextFault(error, await board.faultOf(slot), this.#offer.encoder.class, nowMs());
+      if (fault !== undefined) {
+        await board.saveFault(slot, fault);
+      }
+    } catch (cause) {
+      logger.debug({ job: jobId, error: errorText(cause) }, 'fault not written down');
+    }
+  }
+}
