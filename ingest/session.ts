@@ -14,6 +14,7 @@ import { unixMs } from '../infra/kernel/time.ts';
 import { type Broadcast, type Epoch, feedPath, type IngestStatus } from '../infra/kernel/wire.ts';
 import type { IngestConfig } from './config.ts';
 import { type Contribution, createContribution } from './contribution.ts';
+import { MediaWatchdog } from './mediaWatchdog.ts';
 import {
   connectSignalling,
   type SignallingClient,
@@ -49,8 +50,7 @@ type Counts = Record<(typeof COUNTERS)[number], number>;
 /** State of the present peer. */
 type Active = {
   readonly peer: RemotePeer;
-  readonly openedMs: number;
-  pictureMs: number | undefined;
+  readonly watchdog: MediaWatchdog;
   hasAudio: boolean;
   hasBegun: boolean;
   last: PeerStats | undefined;
@@ -216,8 +216,7 @@ export class IngestSession {
     });
     this.#active = {
       peer,
-      openedMs: monotonicMs(),
-      pictureMs: undefined,
+      watchdog: new MediaWatchdog(this.#config, monotonicMs()),
       hasAudio: false,
       hasBegun: false,
       last: undefined,
@@ -275,7 +274,7 @@ export class IngestSession {
     const arrivedMs = unixMs(this.#deps.clock.nowMs() - Math.max(0, monotonicMs() - atMs));
     if ('data' in rest) {
       if (rest.kind === 'video') {
-        active.pictureMs = monotonicMs();
+        active.watchdog.picture(monotonicMs());
         this.#client?.healthy();
       }
       this.contribution.accessUnit({ ...rest, arrivedMs });
@@ -290,12 +289,15 @@ export class IngestSession {
     if (active === undefined) {
       return;
     }
-    const silentMs = monotonicMs() - (active.pictureMs ?? active.openedMs);
-    const { mediaTimeoutMs, connectTimeoutMs } = this.#config;
-    if (silentMs > (active.pictureMs === undefined ? connectTimeoutMs : mediaTimeoutMs)) {
-      const reason = active.pictureMs === undefined ? 'no picture came' : 'the picture stopped';
-      this.#logger.warn({ silentMs: Math.round(silentMs) }, reason);
-      this.#client?.resubscribe(reason);
+    const silence = active.watchdog.check(monotonicMs());
+    if (silence !== undefined) {
+      this.#logger.warn({ reason: silence }, 'the peer is replaced');
+      this.#deps.metrics
+        .counter('grandstand_ingest_resubscribes_total', 'Peers that the watchdog replaced', [
+          'reason',
+        ])
+        .add(1, { reason: silence });
+      this.#client?.resubscribe(silence);
     }
   }
 
@@ -329,6 +331,7 @@ export class IngestSession {
         'main thread is behind; units dropped',
       );
     }
+    active.watchdog.counted(stats);
     active.last = stats;
   }
 
