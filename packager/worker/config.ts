@@ -50,7 +50,13 @@ export const workerConfigSchema = z.strictObject({
     .min(1000)
     .max(30_000)
     .default(3000)
-    .describe('An encoder or feed that says nothing for this long is restarted (ms).'),
+    .describe('A feed that says nothing for this long is joined anew (ms).'),
+  hungMs: z
+    .int()
+    .min(300)
+    .max(30_000)
+    .default(800)
+    .describe('An encoder that says nothing for this long while its feed flows is replaced (ms).'),
 });
 
 /** Configuration of the worker. */

@@ -14,13 +14,14 @@ import type { RunningChild } from '../../infra/kernel/childProcess.ts';
 import { errorText, GatewayError } from '../../infra/kernel/errors.ts';
 import { closeStack, pause } from '../../infra/kernel/lifecycle.ts';
 import type { Logger } from '../../infra/kernel/logger.ts';
-import { AUDIO_TIMESCALE, type UnixMs, VIDEO_TIMESCALE } from '../../infra/kernel/time.ts';
+import { AUDIO_TIMESCALE, VIDEO_TIMESCALE } from '../../infra/kernel/time.ts';
 import type { Broadcast } from '../../infra/kernel/wire.ts';
 import { ffmpegArguments } from './arguments.ts';
 import type { WorkerConfig } from './config.ts';
 import type { EncoderChoice } from './encoder.ts';
 import type { OpenFeed } from './feed.ts';
 import { startFfmpeg } from './ffmpeg.ts';
+import { Silence } from './silence.ts';
 import { startPoint, type StartPoint } from './startPoint.ts';
 import { StderrLog } from './stderrLog.ts';
 import { type CutEvent, TrackCutter } from './trackCutter.ts';
@@ -41,7 +42,7 @@ export type EncoderRunOptions = {
 
 /** Allowed beyond the start of the grid for ffmpeg to start and to fill its pipeline. */
 const START_GRACE_MS = 3000;
-const WATCH_INTERVAL_MS = 250;
+const WATCH_INTERVAL_MS = 100;
 const FLUSH_INTERVAL_MS = 1000;
 /** After the feed ends ffmpeg writes what it holds and exits. */
 const DRAIN_MS = 2000;
@@ -55,7 +56,7 @@ const FEED_BUFFER_BYTES = 256 * 1024;
  * @throws GatewayError `ffmpeg_failed` with ffmpeg's last lines, or what `onTrack` threw
  */
 export async function runEncoder(options: EncoderRunOptions, signal: AbortSignal): Promise<string> {
-  const { logger, config, broadcast, feed } = options;
+  const { logger, clock, config, broadcast, feed } = options;
   const start = startPoint(feed.newestMs, broadcast.grid, config.startLeadMs, options.notBeforeMs);
   const stack = closeStack((error) => {
     logger.warn({ error: errorText(error) }, 'encoder run left something behind');
@@ -77,7 +78,7 @@ export async function runEncoder(options: EncoderRunOptions, signal: AbortSignal
     }
     const directory = await mkdtemp(join(tmpdir(), 'grandstand-'));
     stack.defer(() => rm(directory, { recursive: true, force: true }));
-    const watch = new Watch(options, start);
+    const silence = listenForSilence(options, start);
     const outputs: TrackSocket[] = [];
     const tracks = tracksOf(broadcast, start);
     stack.defer(() => {
@@ -89,7 +90,7 @@ export async function runEncoder(options: EncoderRunOptions, signal: AbortSignal
     });
     for (const track of tracks) {
       const output = await listenForTrack(join(directory, track.name), (slice) => {
-        takeSlice(track, slice, options, watch, end.reject);
+        takeSlice(track, slice, options, silence, end.reject);
       });
       outputs.push(output);
       stack.defer(() => output.close());
@@ -120,14 +121,17 @@ export async function runEncoder(options: EncoderRunOptions, signal: AbortSignal
       feed.body.destroy();
       source.end();
     });
-    const feedEnd = pumpFeed(feed, source, watch, stop.signal);
+    const feedEnd = pumpFeed(options, source, silence, stop.signal);
     void endOfRun(feedEnd, child, outputs, stderr, stop.signal).then(end.resolve, end.reject);
+    let suspected: string | undefined;
     const timers = [
       setInterval(() => {
-        const fault = watch.fault();
-        if (fault !== undefined) {
+        const fault = silence.fault(clock.nowMs());
+        // Seen twice: after a turn of ours that took long, output that came meanwhile is read first.
+        if (fault !== undefined && fault === suspected) {
           end.reject(ffmpegFailed(fault, stderr));
         }
+        suspected = fault;
       }, WATCH_INTERVAL_MS),
       setInterval(() => {
         stderr.flush();
@@ -165,13 +169,13 @@ function takeSlice(
   track: RunTrack,
   slice: Uint8Array,
   options: EncoderRunOptions,
-  watch: Watch,
+  silence: Silence,
   fail: (error: unknown) => void,
 ): void {
   try {
     for (const event of track.cutter.push(slice)) {
       if (event.kind === 'fragment') {
-        watch.sawOutput(track.name);
+        silence.sawOutput(track.name, options.clock.nowMs());
       }
       options.onTrack(track.name, event);
     }
@@ -180,65 +184,34 @@ function takeSlice(
   }
 }
 
-/** Tells which side has gone silent, on the clock of the broadcast. */
-class Watch {
-  readonly #clock: Clock;
-  readonly #silentMs: number;
-  readonly #lastOutputMs: Map<string, number>;
-  #lastFeedMs: UnixMs;
-  /** ffmpeg does not read: the feed's silence is not its own. */
-  isFeedHeld = false;
-
-  constructor(
-    { clock, config, broadcast, feed }: EncoderRunOptions,
-    start: Pick<StartPoint, 't0Ms'>,
-  ) {
-    this.#clock = clock;
-    this.#silentMs = config.silentMs;
-    this.#lastFeedMs = clock.nowMs();
-    const expectedMs = this.#lastFeedMs + (start.t0Ms - feed.newestMs) + START_GRACE_MS;
-    this.#lastOutputMs = new Map(
-      [...broadcast.ladder.video, ...broadcast.ladder.audio].map((rung) => [rung.name, expectedMs]),
-    );
-  }
-
-  sawFeed(): void {
-    this.#lastFeedMs = this.#clock.nowMs();
-  }
-
-  sawOutput(track: string): void {
-    this.#lastOutputMs.set(track, this.#clock.nowMs());
-  }
-
-  /** What is silent for too long, or undefined. */
-  fault(): string | undefined {
-    const nowMs = this.#clock.nowMs();
-    if (!this.isFeedHeld && nowMs - this.#lastFeedMs > this.#silentMs) {
-      return `the feed has been silent for ${this.#silentMs} ms`;
-    }
-    for (const [track, lastMs] of this.#lastOutputMs) {
-      if (nowMs - lastMs > this.#silentMs) {
-        return `ffmpeg has written nothing of ${track} for ${this.#silentMs} ms`;
-      }
-    }
-    return undefined;
-  }
+function listenForSilence(
+  { clock, config, broadcast, feed }: EncoderRunOptions,
+  start: Pick<StartPoint, 't0Ms'>,
+): Silence {
+  const nowMs = clock.nowMs();
+  const { video, audio } = broadcast.ladder;
+  return new Silence(
+    [...video, ...audio].map(({ name }) => name),
+    nowMs,
+    nowMs + (start.t0Ms - feed.newestMs) + START_GRACE_MS,
+    { feedMs: config.silentMs, outputMs: config.hungMs },
+  );
 }
 
 /** Moves the feed to ffmpeg, at ffmpeg's pace; gives why it ended. */
 async function pumpFeed(
-  feed: OpenFeed,
+  { clock, feed }: Pick<EncoderRunOptions, 'clock' | 'feed'>,
   sink: PassThrough,
-  watch: Watch,
+  silence: Silence,
   signal: AbortSignal,
 ): Promise<string> {
   try {
     for await (const slice of feed.body as AsyncIterable<Buffer>) {
-      watch.sawFeed();
+      silence.sawFeed(clock.nowMs());
       if (!sink.write(slice)) {
-        watch.isFeedHeld = true;
+        silence.isFeedHeld = true;
         await once(sink, 'drain', { signal });
-        watch.isFeedHeld = false;
+        silence.isFeedHeld = false;
       }
     }
     return 'the feed ended';

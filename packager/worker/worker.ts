@@ -166,7 +166,8 @@ async function keepEncoding(context: JobContext, signal: AbortSignal): Promise<v
       throw new GatewayError('ffmpeg_failed', text, { subject: context.job.broadcast.id });
     }
     restarts.add();
-    await pause(backoffMs(next.attempt), signal);
+    // One that had run well is started again at once.
+    await pause(next.attempt === 0 ? 0 : backoffMs(next.attempt - 1), signal);
   }
 }
 
