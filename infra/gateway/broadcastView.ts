@@ -1,5 +1,6 @@
 /** A broadcast as the API shows it (architecture §5). Pure. */
 import type { RoleStatuses } from './directory.ts';
+import { redactUrl } from '../kernel/secret.ts';
 import type { UnixMs } from '../kernel/time.ts';
 import type { Broadcast, BroadcastState, OriginStatus } from '../kernel/wire.ts';
 
@@ -30,7 +31,7 @@ export type BroadcastView = {
     readonly dvrHls: string;
     readonly dvrDash: string;
     readonly watch: string;
-    /** Null where nobody can present: the broadcast is published by somebody else. */
+    /** Null where nobody presents here: somebody else publishes, or has the signalling server. */
     readonly present: string | null;
   };
   /** What is recorded of this run, or was of the last one; its URLs answer once it is complete. */
@@ -99,7 +100,7 @@ function stateBeforeMedia(
   streamer: StreamerState,
 ): State {
   if (!streamer.isConnected) {
-    return { state: 'idle', reason: 'the streamer is not connected' };
+    return { state: 'idle', reason: ingest?.reason ?? 'the streamer is not connected' };
   }
   if (ingest?.state === 'live' && transcode === undefined) {
     return { state: 'queued', reason: wait ?? 'no worker has taken it yet' };
@@ -128,6 +129,17 @@ export function recordingUrls(broadcastId: string, id: string): RecordingUrls {
   return { hls: `${base}/main.m3u8`, dash: `${base}/manifest.mpd` };
 }
 
+function hasStage(source: Broadcast['source']): boolean {
+  return source.kind === 'pixel-streaming' && source.url === undefined;
+}
+
+/** Who reads the API may not learn what opens another server. */
+function shownSource(source: Broadcast['source']): Broadcast['source'] {
+  return source.kind === 'pixel-streaming' && source.url !== undefined
+    ? { ...source, url: redactUrl(source.url) }
+    : source;
+}
+
 /** Renders the view. `since` is when `state` was first seen. */
 export function broadcastView(
   broadcast: Broadcast,
@@ -140,7 +152,7 @@ export function broadcastView(
     id: broadcast.id,
     ...stateOf(broadcast, statuses, streamer, at.nowMs),
     isOnAir: broadcast.endedMs === undefined && isOnAir(origin, at.nowMs),
-    source: broadcast.source,
+    source: shownSource(broadcast.source),
     since: new Date(broadcast.endedMs ?? at.since).toISOString(),
     tracks: origin?.tracks ?? [],
     encoder: transcode?.encoder ?? null,
@@ -152,7 +164,7 @@ export function broadcastView(
       dvrHls: `/live/${broadcast.id}/dvr.m3u8`,
       dvrDash: `/live/${broadcast.id}/dvr.mpd`,
       watch: `/watch/${broadcast.id}`,
-      present: broadcast.source.kind === 'publish' ? null : `/present/${broadcast.id}`,
+      present: hasStage(broadcast.source) ? `/present/${broadcast.id}` : null,
     },
     recording: recordingOf(broadcast.id, origin),
     storage: origin?.storage ?? null,
@@ -178,6 +190,9 @@ function healthOf({ ingest, transcode, origin }: RoleStatuses): BroadcastView['h
     publishDelayMs: origin?.publishDelayMs,
     ingest: ingest?.state,
     ingestBitrateBps: ingest?.bitrateBps,
+    sourceCodec: ingest?.codec,
+    sourceWidth: ingest?.width,
+    sourceHeight: ingest?.height,
     framesIn: ingest?.framesIn,
     framesDamaged: ingest?.framesDamaged,
     plisSent: ingest?.plisSent,

@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME`: what the gateway costs and how it plays, measured on this machine. */
 import { benchIngest } from './ingest.ts';
+import { benchCodecs } from './codecs.ts';
 import { benchLibwebrtc } from './libwebrtc.ts';
 import { benchLoss } from './loss.ts';
 import { benchOrigin } from './origin.ts';
@@ -12,6 +13,7 @@ const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void
   pipeline: benchPipeline,
   watch: benchWatch,
   libwebrtc: benchLibwebrtc,
+  codecs: benchCodecs,
   sync: benchSync,
   origin: benchOrigin,
   signalling: benchSignalling,

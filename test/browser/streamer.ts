@@ -23,13 +23,18 @@ type Peer = { readonly connection: RTCPeerConnection; candidates: RTCIceCandidat
 
 declare global {
   interface Window {
-    streamer?: { readonly stats: () => Promise<PeerStats[]>; readonly received: string[] };
+    streamer?: {
+      readonly stats: () => Promise<PeerStats[]>;
+      readonly resize: (width: number, height: number) => void;
+      readonly received: string[];
+    };
   }
 }
 
 /** Starts to draw, sound and signal; resolves when the streamer has its id. */
 export async function startStreamer(options: StreamerOptions): Promise<string> {
-  const stream = new MediaStream([startPicture(options), await startSound()]);
+  const canvas = document.createElement('canvas');
+  const stream = new MediaStream([startPicture(canvas, options), await startSound()]);
   const peers = new Map<string, Peer>();
   const received: string[] = [];
   const socket = new WebSocket(options.signallingUrl);
@@ -89,6 +94,10 @@ export async function startStreamer(options: StreamerOptions): Promise<string> {
   });
   window.streamer = {
     received,
+    resize: (width, height) => {
+      canvas.width = width;
+      canvas.height = height;
+    },
     stats: () =>
       Promise.all([...peers].map(([playerId, peer]) => statsOf(playerId, peer.connection))),
   };
@@ -113,7 +122,7 @@ async function offer(
         : {}),
     });
     if (track.kind === 'video') {
-      sender.setCodecPreferences(videoCodecs());
+      sender.setCodecPreferences(videoCodecs(options.codec));
     }
   }
   openChannel(connection, received);
@@ -132,18 +141,14 @@ async function offer(
   return peer;
 }
 
-/** H.264 with packetization mode 1 first, as Unreal Engine offers it; RTX stays. */
-function videoCodecs(): RTCRtpCodec[] {
+/** One codec and RTX; of H.264 packetization mode 1 first, as Unreal Engine offers it. */
+function videoCodecs(codec: string): RTCRtpCodec[] {
   const codecs = RTCRtpSender.getCapabilities('video')?.codecs ?? [];
-  const rank = (codec: RTCRtpCodec): number =>
-    codec.mimeType === 'video/H264'
-      ? codec.sdpFmtpLine?.includes('packetization-mode=1') === true
-        ? 0
-        : 1
-      : codec.mimeType === 'video/rtx'
-        ? 2
-        : 3;
-  return codecs.filter((codec) => rank(codec) < 3).sort((a, b) => rank(a) - rank(b));
+  const rank = ({ mimeType, sdpFmtpLine = '' }: RTCRtpCodec): number =>
+    mimeType === 'video/rtx' ? 2 : sdpFmtpLine.includes('packetization-mode=0') ? 1 : 0;
+  return codecs
+    .filter(({ mimeType }) => mimeType === `video/${codec}` || mimeType === 'video/rtx')
+    .sort((a, b) => rank(a) - rank(b));
 }
 
 function openChannel(connection: RTCPeerConnection, received: string[]): void {
@@ -164,8 +169,10 @@ function openChannel(connection: RTCPeerConnection, received: string[]): void {
 }
 
 /** Draws at the frame rate by a timer, not by animation frames, which stop in a hidden page. */
-function startPicture({ width, height, fps }: StreamerOptions): MediaStreamTrack {
-  const canvas = document.createElement('canvas');
+function startPicture(
+  canvas: HTMLCanvasElement,
+  { width, height, fps }: StreamerOptions,
+): MediaStreamTrack {
   canvas.width = width;
   canvas.height = height;
   document.body.append(canvas);
@@ -173,7 +180,7 @@ function startPicture({ width, height, fps }: StreamerOptions): MediaStreamTrack
   if (context === null) {
     throw new Error('no canvas');
   }
-  const draw = createPainter(context, width, height);
+  const draw = createPainter(context);
   let last = 0;
   setInterval(() => {
     const frame = Math.floor((Date.now() * fps) / 1000);
@@ -194,11 +201,7 @@ function startPicture({ width, height, fps }: StreamerOptions): MediaStreamTrack
  * A texture that drifts: rich enough to use 4 Mbit/s at 720p, smooth enough that the encoder keeps
  * the resolution.
  */
-function createPainter(
-  context: CanvasRenderingContext2D,
-  width: number,
-  height: number,
-): (nowMs: number) => void {
+function createPainter(context: CanvasRenderingContext2D): (nowMs: number) => void {
   const side = 256;
   const texture = new OffscreenCanvas(side * 2, side * 2);
   const inner = texture.getContext('2d');
@@ -212,6 +215,7 @@ function createPainter(
     }
   }
   return (nowMs) => {
+    const { width, height } = context.canvas;
     const shift = (nowMs / 12) % side;
     for (let y = -shift; y < height; y += side * 2) {
       for (let x = -shift; x < width; x += side * 2) {

@@ -7,6 +7,8 @@ export type StreamerOptions = {
   readonly width: number;
   readonly height: number;
   readonly fps: number;
+  /** Encoding name of the only video codec that is offered: H264, VP8, VP9, AV1. */
+  readonly codec: string;
   /** Ceiling of the video encoder (bit/s). */
   readonly maxBitrateBps: number;
 };

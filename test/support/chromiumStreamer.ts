@@ -1,6 +1,6 @@
 /**
  * A streamer that is real libwebrtc: a Chromium page (test/browser/streamer.ts) that sends a canvas
- * with the timecode strip and a beep each second, H.264 first. For what the demo's own sender
+ * with the timecode strip and a beep each second, in one video codec. For what the demo's own sender
  * cannot show: congestion control, keyframes only on request, changing frame times.
  */
 import type { PeerStats, StreamerOptions } from '../browser/streamerWire.ts';
@@ -14,6 +14,8 @@ export type ChromiumStreamer = Closeable & {
   readonly streamerId: string;
   /** One entry for each connected player. */
   stats(): Promise<readonly PeerStats[]>;
+  /** Draws in another size from now on, as a presenter's window that is resized makes Unreal do. */
+  resize(width: number, height: number): Promise<void>;
   /** Names of the data-channel messages that players sent, oldest first. */
   received(): Promise<readonly string[]>;
 };
@@ -34,6 +36,7 @@ export async function startChromiumStreamer(
       width: 1280,
       height: 720,
       fps: 30,
+      codec: 'H264',
       maxBitrateBps: 4_000_000,
       ...options,
     };
@@ -45,6 +48,7 @@ export async function startChromiumStreamer(
     return {
       streamerId,
       stats: () => page.evaluate<readonly PeerStats[]>('window.streamer.stats()'),
+      resize: (width, height) => page.evaluate(`window.streamer.resize(${width}, ${height})`),
       received: () => page.evaluate<readonly string[]>('window.streamer.received'),
       close: (reason) => stack.close(reason),
     };
