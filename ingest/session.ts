@@ -20,7 +20,8 @@ import {
   type SignallingClient,
   type SignallingTarget,
 } from './pixelstreaming/signallingClient.ts';
-import type { SubscriptionEvent } from './pixelstreaming/subscription.ts';
+import type { IceServer } from './pixelstreaming/iceServers.ts';
+import type { Dialect, SubscriptionEvent } from './pixelstreaming/subscription.ts';
 import { createSlates } from './slate/slates.ts';
 import { TimelineKeeper } from './timeline/keeper.ts';
 import { monotonicMs, type PeerEvent, type PeerStats } from './webrtc/messages.ts';
@@ -74,6 +75,7 @@ export class IngestSession {
     packetsLost: 0,
   };
   #client: SignallingClient | undefined;
+  #dialect: Dialect = 'listed';
   #active: Active | undefined;
   #wasLive = false;
   #isSubscribed = false;
@@ -155,7 +157,8 @@ export class IngestSession {
       signal,
     );
     this.#client = client;
-    const reason = await client.ended;
+    const { reason, dialect } = await client.ended;
+    this.#dialect = dialect;
     this.#client = undefined;
     this.#isSubscribed = false;
     this.#endPeer(reason);
@@ -170,13 +173,18 @@ export class IngestSession {
     }
     const { streamerId, url } = source;
     if (url !== undefined) {
-      return { url, streamerId, token: undefined };
+      return { url, streamerId, token: undefined, dialect: this.#dialect };
     }
     try {
       const [server] = await this.#deps.directory.signallingServers();
       return server === undefined
         ? undefined
-        : { url: `${server}/signalling`, streamerId, token: this.#deps.internalToken };
+        : {
+            url: `${server}/signalling`,
+            streamerId,
+            token: this.#deps.internalToken,
+            dialect: 'listed',
+          };
     } catch (error) {
       this.#say(`signalling servers cannot be looked up: ${errorText(error)}`);
       return undefined;
@@ -195,7 +203,14 @@ export class IngestSession {
         break;
       case 'offer':
         this.#endPeer('the streamer offered a new peer');
-        this.#openPeer(event);
+        this.#openPeer(event.sdp, event.iceServers);
+        break;
+      case 'offer-wanted':
+        this.#logger.info({}, 'the streamer sends no offer; it is sent one');
+        this.#openPeer(undefined, event.iceServers);
+        break;
+      case 'answer':
+        this.#active?.peer.accept(event.sdp);
         break;
       case 'candidate':
         this.#active?.peer.addCandidate(event.candidate);
@@ -208,8 +223,8 @@ export class IngestSession {
     }
   }
 
-  #openPeer(offer: Extract<SubscriptionEvent, { kind: 'offer' }>): void {
-    const peer = this.#thread.open(offer.sdp, offer.iceServers, (event) => {
+  #openPeer(offer: string | undefined, iceServers: readonly IceServer[]): void {
+    const peer = this.#thread.open(offer, iceServers, (event) => {
       if (this.#active?.peer === peer) {
         this.#onPeer(this.#active, event);
       }
@@ -227,10 +242,15 @@ export class IngestSession {
     switch (event.kind) {
       case 'answer': {
         const { minBitrateBps, maxBitrateBps } = this.#config;
-        active.hasAudio = event.hasAudio;
         this.#client?.answer(event.sdp, { minBitrateBps, maxBitrateBps });
         break;
       }
+      case 'offer':
+        this.#client?.offer(event.sdp);
+        break;
+      case 'agreed':
+        active.hasAudio = event.hasAudio;
+        break;
       case 'candidate':
         this.#client?.candidate(event.candidate);
         break;

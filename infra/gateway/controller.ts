@@ -160,7 +160,9 @@ export function startController(deps: ControllerDeps, options: ControllerOptions
 
 /** Why a streamer does not feed the broadcast of its name, or undefined where it does. */
 function adoptionFault(namesake: Broadcast, streamerId: string): string | undefined {
-  if (namesake.source.kind !== 'pixel-streaming' || namesake.source.streamerId !== streamerId) {
+  const { source } = namesake;
+  const isOurs = source.kind === 'pixel-streaming' && source.url === undefined;
+  if (!isOurs || source.streamerId !== streamerId) {
     return 'its id gives the name of another broadcast; change the id';
   }
   return isEnded(namesake)

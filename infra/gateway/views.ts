@@ -5,7 +5,7 @@ import type { RedisDirectory } from './directory.ts';
 import type { WorkerBoard } from './workerBoard.ts';
 import type { Clock } from '../kernel/broadcastClock.ts';
 import { unixMs } from '../kernel/time.ts';
-import type { Broadcast, BroadcastState } from '../kernel/wire.ts';
+import type { Broadcast, BroadcastState, IngestStatus } from '../kernel/wire.ts';
 
 /** The API's read side. */
 export type Views = {
@@ -28,7 +28,7 @@ export function createViews(
     }
     const [said, wait] = await Promise.all([directory.statusesOf(id), board.waitOf(id)]);
     const statuses = { ...said, wait };
-    const streamer = streamerState(signalling, broadcast);
+    const streamer = streamerState(signalling, broadcast, statuses.ingest);
     const now = clock.nowMs();
     const { state } = stateOf(broadcast, statuses, streamer, now);
     const since = unixMs(history.since(id, state, now));
@@ -47,9 +47,14 @@ export function createViews(
 function streamerState(
   signalling: Pick<Signalling, 'snapshot'>,
   { source }: Broadcast,
+  ingest: IngestStatus | undefined,
 ): StreamerState {
   if (source.kind === 'publish') {
     return { isConnected: false, presenter: null };
+  }
+  if (source.url !== undefined) {
+    // Who is connected there, only the ingest can tell.
+    return { isConnected: ingest !== undefined && ingest.state !== 'connecting', presenter: null };
   }
   const { streamerId } = source;
   const { streamers, players } = signalling.snapshot();

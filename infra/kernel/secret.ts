@@ -32,6 +32,17 @@ export class Secret {
   }
 }
 
+/** A URL with what may be a credential covered: user, password, and every value of its query. */
+export function redactUrl(url: string): string {
+  const parsed = new URL(url);
+  parsed.username = parsed.username === '' ? '' : '***';
+  parsed.password = parsed.password === '' ? '' : '***';
+  for (const name of new Set(parsed.searchParams.keys())) {
+    parsed.searchParams.set(name, '***');
+  }
+  return parsed.href;
+}
+
 /** Whether `Authorization: Bearer …` carries the secret. */
 export function isAuthorized(authorization: string | undefined, secret: Secret): boolean {
   const match = /^Bearer (\S{1,512})$/.exec(authorization ?? '');

@@ -76,14 +76,26 @@ export const DEFAULT_LADDER: Ladder = {
 
 /** Where a broadcast's picture comes from. */
 export const sourceSchema = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('pixel-streaming'),
-    streamerId: z.string().min(1).max(256),
-    url: z
-      .url({ protocol: /^wss?$/ })
-      .optional()
-      .describe('Signalling server of another deployment; our own where unset.'),
-  }),
+  z
+    .strictObject({
+      kind: z.literal('pixel-streaming'),
+      streamerId: z
+        .string()
+        .min(1)
+        .max(256)
+        .optional()
+        .describe('Id of the streamer; with a url, the first that is listed where unset.'),
+      url: z
+        .url({ protocol: /^wss?$/ })
+        .max(2048)
+        .optional()
+        .describe(
+          'Signalling server of another deployment, where players connect; our own where unset. Answers cover a password and the values of its query.',
+        ),
+    })
+    .refine(({ streamerId, url }) => streamerId !== undefined || url !== undefined, {
+      message: 'must have a streamerId, a url, or both',
+    }),
   z
     .strictObject({ kind: z.literal('publish') })
     .describe('Somebody else encodes: any CMAF encoder that PUTs the tracks of the ladder.'),

@@ -11,29 +11,43 @@ import {
   renderMessage,
   type SignallingMessage,
 } from '../../signalling/protocol/index.ts';
-import { type Reaction, Subscription, type SubscriptionEvent } from './subscription.ts';
+import {
+  type Dialect,
+  nextDialect,
+  type Reaction,
+  Subscription,
+  type SubscriptionEvent,
+} from './subscription.ts';
 
 /** Where to connect and whom to watch. */
 export type SignallingTarget = {
   readonly url: string;
-  readonly streamerId: string;
+  /** The first in the list where nobody is wanted. */
+  readonly streamerId: string | undefined;
   /** Sent as a bearer token; only our own signalling server is given one. */
   readonly token: Secret | undefined;
+  readonly dialect: Dialect;
 };
+
+/** How a connection ended, and what the next one should speak. */
+export type SignallingEnd = { readonly reason: string; readonly dialect: Dialect };
 
 /** An open or opening connection. */
 export type SignallingClient = {
   answer(sdp: string, bitrates: { minBitrateBps: number; maxBitrateBps: number }): void;
+  /** Ours, where the streamer makes none. */
+  offer(sdp: string): void;
   candidate(candidate: IceCandidateData): void;
   /** Asks for a fresh peer. */
   resubscribe(reason: string): void;
   /** The media is good. */
   healthy(): void;
-  /** Resolves with the reason when the connection has ended; never rejects. */
-  readonly ended: Promise<string>;
+  /** Resolves when the connection has ended; never rejects. */
+  readonly ended: Promise<SignallingEnd>;
 };
 
 const TICK_MS = 250;
+const PING_EVERY_MS = 10_000;
 const MAX_FRAME_BYTES = 1024 * 1024;
 const HANDSHAKE_TIMEOUT_MS = 5000;
 const SILENCE_TIMEOUT_MS = 30_000;
@@ -46,7 +60,7 @@ export function connectSignalling(
   onEvent: (event: SubscriptionEvent) => void,
   signal: AbortSignal,
 ): SignallingClient {
-  const subscription = new Subscription(target.streamerId);
+  const subscription = new Subscription(target.streamerId, { dialect: target.dialect });
   const socket = new WebSocket(target.url, {
     maxPayload: MAX_FRAME_BYTES,
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
@@ -54,6 +68,7 @@ export function connectSignalling(
     headers: target.token === undefined ? {} : { Authorization: `Bearer ${target.token.reveal()}` },
   });
   let heardMs = performance.now();
+  let pingedMs = heardMs;
   let badMessages = 0;
   let reason = 'the signalling server closed the connection';
   let timer: NodeJS.Timeout | undefined;
@@ -70,6 +85,10 @@ export function connectSignalling(
     for (const event of reaction.events) {
       onEvent(event);
     }
+    if (reaction.isOver === true) {
+      reason = 'the connection is made anew';
+      socket.close(1000);
+    }
   };
   const tick = (): void => {
     const nowMs = performance.now();
@@ -78,11 +97,18 @@ export function connectSignalling(
       socket.terminate();
       return;
     }
+    if (nowMs - pingedMs >= PING_EVERY_MS) {
+      // Of the WebSocket, not of the protocol: old servers close on a message they do not know.
+      pingedMs = nowMs;
+      socket.ping();
+    }
     react(subscription.tick(nowMs));
   };
   const leave = (): void => {
     reason = 'closed';
-    send({ type: 'unsubscribe' });
+    if (target.dialect === 'listed') {
+      send({ type: 'unsubscribe' });
+    }
     socket.close(1000);
     setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS).unref();
   };
@@ -102,17 +128,24 @@ export function connectSignalling(
       badMessages += 1;
     }
   });
+  socket.on('pong', () => {
+    heardMs = performance.now();
+  });
   socket.on('error', (error) => {
     reason = error.message === '' ? 'the signalling server cannot be reached' : error.message;
   });
-  const ended = new Promise<string>((resolve) => {
-    socket.once('close', () => {
+  const ended = new Promise<SignallingEnd>((resolve) => {
+    socket.once('close', (code, text) => {
       clearInterval(timer);
       signal.removeEventListener('abort', leave);
       if (badMessages > 0) {
         deps.logger.warn({ badMessages }, 'signalling messages could not be read');
       }
-      resolve(reason);
+      const said = text.toString('utf8').slice(0, 123);
+      resolve({
+        reason: said === '' ? reason : `the signalling server says: ${said}`,
+        dialect: nextDialect(target.dialect, code, subscription.hasListed),
+      });
     });
   });
   if (signal.aborted) {
@@ -122,6 +155,7 @@ export function connectSignalling(
   }
   return {
     answer: (sdp, bitrates) => send({ type: 'answer', sdp, ...bitrates }),
+    offer: (sdp) => send({ type: 'offer', sdp }),
     candidate: (candidate) => send({ type: 'iceCandidate', candidate }),
     resubscribe: (why) => react(subscription.resubscribe(why, performance.now())),
     healthy: () => subscription.healthy(),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Reaction, Subscription } from './subscription.ts';
+import { nextDialect, type Reaction, Subscription } from './subscription.ts';
 
 const types = ({ send }: Reaction): string[] => send.map((message) => message.type);
 const events = (reaction: Reaction): string[] => reaction.events.map((event) => event.kind);
@@ -50,6 +50,8 @@ describe('Subscription', () => {
       }
       pausesMs.push(nowMs - lostMs);
       nowMs += 5000;
+      expect(events(subscription.tick(nowMs))).toEqual(['offer-wanted']);
+      nowMs += 3000;
       const over = subscription.tick(nowMs);
       expect(types(over)).toContain('unsubscribe');
       expect(events(over)).toEqual(['lost']);
@@ -103,5 +105,65 @@ describe('Subscription', () => {
     subscription.receive(list('stage'), 9000);
     const refused = subscription.receive({ type: 'subscribeFailed', message: 'full' }, 9001);
     expect(refused.events).toEqual([{ kind: 'lost', reason: 'full' }]);
+  });
+
+  it('takes the first streamer where none is wanted, stays with it, and looks again after it', () => {
+    const subscription = new Subscription(undefined, { random: () => 1 });
+    expect(subscription.receive(list(), 0).events).toEqual([
+      { kind: 'waiting', reason: 'no streamer is connected' },
+    ]);
+    expect(subscription.receive(list('b', 'a'), 1).send).toEqual([
+      { type: 'subscribe', streamerId: 'b' },
+    ]);
+    expect(events(subscription.receive(list('a', 'b'), 2))).toEqual([]);
+    expect(events(subscription.receive(list('a'), 3))).toEqual([]);
+    expect(events(subscription.receive(list('a'), 4))).toEqual(['lost']);
+    expect(subscription.receive(list('a'), 5000).send).toEqual([
+      { type: 'subscribe', streamerId: 'a' },
+    ]);
+  });
+
+  it('offers to a streamer that waits for it, unless it offers late', () => {
+    const subscription = make();
+    subscription.receive(list('cam'), 0);
+    expect(events(subscription.receive({ type: 'answer', sdp: 'v=0' }, 1))).toEqual([]);
+    expect(events(subscription.tick(5000))).toEqual(['offer-wanted']);
+    const answer = subscription.receive({ type: 'answer', sdp: 'v=0' }, 5100);
+    expect(answer.events).toEqual([{ kind: 'answer', sdp: 'v=0' }]);
+    expect(events(subscription.tick(20_000))).toEqual([]);
+    expect(events(subscription.receive({ type: 'offer', sdp: 'v=0' }, 20_001))).toEqual(['offer']);
+  });
+
+  it('answers a ping', () => {
+    expect(make().receive({ type: 'ping', time: 7 }, 0).send).toEqual([{ type: 'pong', time: 7 }]);
+  });
+
+  it('says nothing but media to a server that closes on what it does not know', () => {
+    const subscription = new Subscription('cam', { dialect: 'unasked', random: () => 1 });
+    const config = { type: 'config', peerConnectionOptions: {} } as const;
+    const everything = [
+      subscription.tick(0),
+      subscription.receive(config, 0),
+      subscription.receive({ type: 'playerCount', count: 1 }, 1),
+      subscription.tick(5000),
+      subscription.resubscribe('no picture', 6000),
+    ];
+    expect(everything.flatMap(types)).toEqual([]);
+    expect(everything.flatMap(events)).toEqual(['subscribed', 'offer-wanted', 'lost']);
+    expect(everything.at(-1)?.isOver).toBe(true);
+    const other = new Subscription('cam', { dialect: 'unasked' });
+    expect(events(other.receive(config, 0))).toEqual(['subscribed']);
+    expect(events(other.receive({ type: 'offer', sdp: 'v=0' }, 1))).toEqual(['offer']);
+  });
+});
+
+describe('nextDialect', () => {
+  it.each([
+    ['a server that does not know the list', 'listed', 1008, false, 'unasked'],
+    ['one that has listed and refuses for another reason', 'listed', 1008, true, 'listed'],
+    ['one without a streamer', 'unasked', 1013, false, 'unasked'],
+    ['one that was restarted as a newer one', 'unasked', 1008, false, 'listed'],
+  ] as const)('after %s', (_name, dialect, code, hasListed, next) => {
+    expect(nextDialect(dialect, code, hasListed)).toBe(next);
   });
 });

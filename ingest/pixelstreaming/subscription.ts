@@ -13,6 +13,9 @@ export type SubscriptionEvent =
   | { readonly kind: 'waiting'; readonly reason: string }
   | { readonly kind: 'subscribed'; readonly streamerId: string }
   | { readonly kind: 'offer'; readonly sdp: string; readonly iceServers: readonly IceServer[] }
+  /** No offer came: the streamer may be of the kind that waits for one (UE 4.26, 4.27). */
+  | { readonly kind: 'offer-wanted'; readonly iceServers: readonly IceServer[] }
+  | { readonly kind: 'answer'; readonly sdp: string }
   | { readonly kind: 'candidate'; readonly candidate: string }
   /** The subscription is over; the peer it made is of no use any more. */
   | { readonly kind: 'lost'; readonly reason: string };
@@ -21,20 +24,40 @@ export type SubscriptionEvent =
 export type Reaction = {
   readonly send: readonly SignallingMessage[];
   readonly events: readonly SubscriptionEvent[];
+  /** Nothing more comes of this connection: another one has to be made. */
+  readonly isOver?: boolean;
 };
+
+/**
+ * What a server understands. `listed`: listStreamers and subscribe (ours, Wilbur, SPS, Cirrus from
+ * 5.2). `unasked`: nothing but media negotiation, anything else closes the connection with 1008;
+ * whoever connects is a player of the only streamer (Cirrus up to 5.1).
+ */
+export type Dialect = 'listed' | 'unasked';
+
+/** What the next connection tries, after one that ended with WebSocket close code `code`. */
+export function nextDialect(dialect: Dialect, code: number, hasListed: boolean): Dialect {
+  if (code !== REFUSED || hasListed) {
+    return dialect;
+  }
+  return dialect === 'listed' ? 'unasked' : 'listed';
+}
 
 /** Intervals of the machine (ms). */
 export type SubscriptionTimes = {
   readonly listEveryMs: number;
-  readonly pingEveryMs: number;
   readonly offerTimeoutMs: number;
+  /** From an offer of ours to its answer. */
+  readonly answerTimeoutMs: number;
 };
 
 const DEFAULT_TIMES: SubscriptionTimes = {
   listEveryMs: 1000,
-  pingEveryMs: 10_000,
   offerTimeoutMs: 5000,
+  answerTimeoutMs: 3000,
 };
+/** WebSocket close code "policy violation", Cirrus' answer to a message that it does not know. */
+const REFUSED = 1008;
 /** A list without the streamer may be older than the subscription; two in a row are not. */
 const MISSES_UNTIL_GONE = 2;
 /** Offers of one subscription without good media in between; each makes a peer with its sockets. */
@@ -46,13 +69,18 @@ const NOTHING: Reaction = { send: [], events: [] };
 type State =
   | { readonly kind: 'listing' }
   | { readonly kind: 'awaiting-offer'; readonly sinceMs: number }
+  | { readonly kind: 'awaiting-answer'; readonly sinceMs: number }
   | { readonly kind: 'offered' };
 
 /** One connection's machine; time is a parameter (ms, any origin). */
 export class Subscription {
   readonly #times: SubscriptionTimes;
   readonly #random: () => number;
-  #streamerId: string;
+  readonly #dialect: Dialect;
+  /** Whose id is wanted; the first in the list where nobody's is. */
+  #wantedId: string | undefined;
+  #streamerId: string | undefined;
+  #hasListed = false;
   #state: State = { kind: 'listing' };
   #iceServers: readonly IceServer[] = [];
   #attempts = 0;
@@ -61,15 +89,24 @@ export class Subscription {
   #candidates = 0;
   #retryAtMs = Number.NEGATIVE_INFINITY;
   #listedMs = Number.NEGATIVE_INFINITY;
-  #pingedMs: number | undefined;
 
   constructor(
-    streamerId: string,
-    options: { readonly times?: Partial<SubscriptionTimes>; readonly random?: () => number } = {},
+    streamerId: string | undefined,
+    options: {
+      readonly dialect?: Dialect;
+      readonly times?: Partial<SubscriptionTimes>;
+      readonly random?: () => number;
+    } = {},
   ) {
-    this.#streamerId = streamerId;
+    this.#wantedId = streamerId;
+    this.#dialect = options.dialect ?? 'listed';
     this.#times = { ...DEFAULT_TIMES, ...options.times };
     this.#random = options.random ?? Math.random;
+  }
+
+  /** Whether the server has answered with a list: it is not one of those that refuse to. */
+  get hasListed(): boolean {
+    return this.#hasListed;
   }
 
   /** The media of this subscription is good: the next failure is the first again. */
@@ -80,45 +117,40 @@ export class Subscription {
 
   /** Periodic work; call it a few times a second. */
   tick(nowMs: number): Reaction {
-    const send: SignallingMessage[] = [];
-    this.#pingedMs ??= nowMs;
-    if (nowMs - this.#pingedMs >= this.#times.pingEveryMs) {
-      this.#pingedMs = nowMs;
-      send.push({ type: 'ping', time: Date.now() });
+    const { offerTimeoutMs, answerTimeoutMs, listEveryMs } = this.#times;
+    if (this.#state.kind === 'awaiting-offer' && nowMs - this.#state.sinceMs >= offerTimeoutMs) {
+      this.#state = { kind: 'awaiting-answer', sinceMs: nowMs };
+      this.#candidates = 0;
+      return { send: [], events: [{ kind: 'offer-wanted', iceServers: this.#iceServers }] };
     }
-    if (
-      this.#state.kind === 'awaiting-offer' &&
-      nowMs - this.#state.sinceMs >= this.#times.offerTimeoutMs
-    ) {
-      const over = this.resubscribe('the streamer sent no offer', nowMs);
-      return { send: [...send, ...over.send], events: over.events };
+    if (this.#state.kind === 'awaiting-answer' && nowMs - this.#state.sinceMs >= answerTimeoutMs) {
+      return this.resubscribe('the streamer sent no offer and answered none', nowMs);
     }
-    if (nowMs - this.#listedMs >= this.#times.listEveryMs) {
+    if (this.#dialect === 'listed' && nowMs - this.#listedMs >= listEveryMs) {
       this.#listedMs = nowMs;
-      send.push({ type: 'listStreamers' });
+      return { send: [{ type: 'listStreamers' }], events: [] };
     }
-    return { send, events: [] };
+    return NOTHING;
   }
 
   /** Takes a message of the server. */
   receive(message: SignallingMessage, nowMs: number): Reaction {
-    const isListing = this.#state.kind === 'listing';
     if (message.type === 'config') {
-      this.#iceServers = parseIceServers(message.peerConnectionOptions);
-    } else if (message.type === 'streamerIdChanged') {
-      this.#streamerId = message.newID;
-    } else if (message.type === 'streamerList') {
-      return this.#listed(message.ids, nowMs);
-    } else if (message.type === 'offer') {
-      return this.#offered(message.sdp, nowMs);
-    } else if (message.type === 'iceCandidate' && this.#state.kind === 'offered') {
-      return this.#candidate(message.candidate?.candidate ?? '');
-    } else if (message.type === 'subscribeFailed' && !isListing) {
-      return this.#giveUp(message.message, nowMs);
-    } else if (message.type === 'streamerDisconnected' && !isListing) {
-      return this.#giveUp('the streamer disconnected', nowMs);
+      return this.#configured(parseIceServers(message.peerConnectionOptions), nowMs);
     }
-    return NOTHING; // the rest is not for a player, or of no interest to this one
+    if (message.type === 'streamerList') {
+      return this.#listed(message.ids, nowMs);
+    }
+    if (message.type === 'streamerIdChanged') {
+      this.#renamed(message.newID);
+    } else if (message.type === 'ping') {
+      return { send: [{ type: 'pong', time: message.time }], events: [] };
+    } else if (message.type === 'subscribeFailed' || message.type === 'streamerDisconnected') {
+      const reason =
+        message.type === 'subscribeFailed' ? message.message : 'the streamer disconnected';
+      return this.#state.kind === 'listing' ? NOTHING : this.#giveUp(reason, nowMs);
+    }
+    return this.#negotiated(message, nowMs);
   }
 
   /** Ends the subscription and tries again after a back-off: the way to get a fresh peer. */
@@ -126,19 +158,52 @@ export class Subscription {
     if (this.#state.kind === 'listing') {
       return NOTHING;
     }
-    const { events } = this.#giveUp(reason, nowMs);
-    return { send: [{ type: 'unsubscribe' }], events };
+    const over = this.#giveUp(reason, nowMs);
+    return this.#dialect === 'listed' ? { ...over, send: [{ type: 'unsubscribe' }] } : over;
+  }
+
+  #negotiated(message: SignallingMessage, nowMs: number): Reaction {
+    if (message.type === 'offer') {
+      return this.#offered(message.sdp, nowMs);
+    }
+    if (message.type === 'answer') {
+      return this.#answered(message.sdp);
+    }
+    // The rest is not for a player, or of no interest to this one.
+    return message.type === 'iceCandidate'
+      ? this.#candidate(message.candidate?.candidate ?? '')
+      : NOTHING;
   }
 
   #giveUp(reason: string, nowMs: number): Reaction {
     this.#state = { kind: 'listing' };
     this.#retryAtMs = nowMs + backoffMs(this.#attempts, { random: this.#random });
     this.#attempts += 1;
-    return { send: [], events: [{ kind: 'lost', reason }] };
+    this.#streamerId = undefined;
+    const events = [{ kind: 'lost', reason }] as const;
+    return { send: [], events, isOver: this.#dialect === 'unasked' };
+  }
+
+  /** A server that cannot be asked has made a player of who connects. */
+  #configured(iceServers: readonly IceServer[], nowMs: number): Reaction {
+    this.#iceServers = iceServers;
+    if (this.#dialect === 'listed' || this.#state.kind !== 'listing') {
+      return NOTHING;
+    }
+    this.#state = { kind: 'awaiting-offer', sinceMs: nowMs };
+    const streamerId = this.#wantedId ?? 'the only one';
+    return { send: [], events: [{ kind: 'subscribed', streamerId }] };
+  }
+
+  #renamed(streamerId: string): void {
+    this.#streamerId = streamerId;
+    this.#wantedId = this.#wantedId === undefined ? undefined : streamerId;
   }
 
   #listed(ids: readonly string[], nowMs: number): Reaction {
-    const isListed = ids.includes(this.#streamerId);
+    this.#hasListed = true;
+    const streamerId = this.#streamerId ?? this.#wantedId ?? ids[0];
+    const isListed = streamerId !== undefined && ids.includes(streamerId);
     if (this.#state.kind !== 'listing') {
       this.#misses = isListed ? 0 : this.#misses + 1;
       return this.#misses < MISSES_UNTIL_GONE
@@ -146,7 +211,8 @@ export class Subscription {
         : this.resubscribe('the streamer is gone', nowMs);
     }
     if (!isListed) {
-      return { send: [], events: [{ kind: 'waiting', reason: 'the streamer is not connected' }] };
+      const who = this.#wantedId === undefined ? 'no streamer is' : 'the streamer is not';
+      return { send: [], events: [{ kind: 'waiting', reason: `${who} connected` }] };
     }
     if (nowMs < this.#retryAtMs) {
       return NOTHING;
@@ -154,7 +220,7 @@ export class Subscription {
     this.#misses = 0;
     this.#offers = 0;
     this.#state = { kind: 'awaiting-offer', sinceMs: nowMs };
-    const streamerId = this.#streamerId;
+    this.#streamerId = streamerId;
     return {
       send: [{ type: 'subscribe', streamerId }],
       events: [{ kind: 'subscribed', streamerId }],
@@ -163,7 +229,7 @@ export class Subscription {
 
   /** A second offer on a subscription replaces the peer (pixel-streaming.md §5.5). */
   #offered(sdp: string, nowMs: number): Reaction {
-    if (this.#state.kind === 'listing') {
+    if (this.#state.kind === 'listing' && this.#dialect === 'listed') {
       return NOTHING;
     }
     this.#offers += 1;
@@ -175,8 +241,17 @@ export class Subscription {
     return { send: [], events: [{ kind: 'offer', sdp, iceServers: this.#iceServers }] };
   }
 
+  #answered(sdp: string): Reaction {
+    if (this.#state.kind !== 'awaiting-answer') {
+      return NOTHING;
+    }
+    this.#state = { kind: 'offered' };
+    return { send: [], events: [{ kind: 'answer', sdp }] };
+  }
+
   #candidate(candidate: string): Reaction {
-    if (candidate === '' || this.#candidates >= MAX_CANDIDATES) {
+    const isNegotiating = this.#state.kind === 'offered' || this.#state.kind === 'awaiting-answer';
+    if (!isNegotiating || candidate === '' || this.#candidates >= MAX_CANDIDATES) {
       return NOTHING;
     }
     this.#candidates += 1;

@@ -33,8 +33,12 @@ export type LocalCandidate = {
 
 /** What one peer tells of itself. */
 export type PeerEvent =
-  | { readonly kind: 'answer'; readonly sdp: string; readonly hasAudio: boolean }
+  | { readonly kind: 'answer'; readonly sdp: string }
+  /** What a peer that was opened without an offer says; then it wants an answer. */
+  | { readonly kind: 'offer'; readonly sdp: string }
   | { readonly kind: 'candidate'; readonly candidate: LocalCandidate }
+  /** Before the first unit. */
+  | { readonly kind: 'agreed'; readonly hasAudio: boolean }
   | { readonly kind: 'connected' }
   /** RTP time bases start over. */
   | { readonly kind: 'restarted' }
@@ -58,9 +62,11 @@ export type ToPeerThread =
   | {
       readonly kind: 'open';
       readonly peer: number;
-      readonly offer: string;
+      /** Undefined: the peer makes one. */
+      readonly offer: string | undefined;
       readonly iceServers: readonly IceServer[];
     }
+  | { readonly kind: 'answer'; readonly peer: number; readonly sdp: string }
   | { readonly kind: 'candidate'; readonly peer: number; readonly candidate: string }
   | { readonly kind: 'keyframe'; readonly peer: number }
   | { readonly kind: 'close'; readonly peer: number };

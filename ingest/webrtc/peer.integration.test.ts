@@ -1,8 +1,9 @@
 /** What a peer leaves behind. */
 import { afterEach, expect, it, vi } from 'vitest';
-import { RTCPeerConnection } from 'werift';
+import { MediaStreamTrack, RtpHeader, RtpPacket, RTCPeerConnection } from 'werift';
 import { until } from '../../test/support/until.ts';
 import { ingestConfigSchema } from '../config.ts';
+import type { PeerEvent } from './messages.ts';
 import { openPeer } from './peer.ts';
 
 /** The least that werift answers. */
@@ -42,4 +43,49 @@ it('closed while it waits for a STUN server that is silent, leaves nothing that 
   await until('the end', 5000, () => close.mock.settledResults[0]?.type === 'fulfilled');
   expect(states?.map((state) => state())).toEqual(['closed']);
   expect(events).toEqual([]);
+});
+
+it('offers to a streamer that answers, and takes what it sends', async () => {
+  const streamer = new RTCPeerConnection({ iceAdditionalHostAddresses: ['127.0.0.1'] });
+  const video = new MediaStreamTrack({ kind: 'video' });
+  streamer.addTransceiver(video, { direction: 'sendonly' });
+  const channel = new Promise<string>((resolve) => {
+    streamer.onDataChannel.once(({ label }) => resolve(label));
+  });
+  const seen: PeerEvent[] = [];
+  const peer = openPeer(undefined, [], ingestConfigSchema.parse({ codecs: ['vp8'] }), (event) => {
+    seen.push(event);
+  });
+  try {
+    const offer = await until('the offer', 5000, () => seen.find(({ kind }) => kind === 'offer'));
+    await streamer.setRemoteDescription({ type: 'offer', sdp: 'sdp' in offer ? offer.sdp : '' });
+    for (const { connection } of streamer.iceTransports) {
+      delete connection.stunServer; // or werift asks a public one
+    }
+    await streamer.setLocalDescription(await streamer.createAnswer());
+    peer.accept(streamer.localDescription?.sdp ?? '');
+    expect(await channel).toBe('cirrus');
+    const keyframe = Buffer.from('101002009d012a4001b4000102030405', 'hex');
+    let sent = 0;
+    const header = { payloadType: 96, ssrc: 77, marker: true };
+    const unit = await until('a picture', 5000, () => {
+      // Again and again: what is sent before both ends have their keys is lost.
+      sent += 1;
+      const sequenceNumber = sent;
+      video.writeRtp(
+        new RtpPacket(
+          new RtpHeader({ ...header, sequenceNumber, timestamp: sent * 3000 }),
+          keyframe,
+        ),
+      );
+      return seen.find(({ kind }) => kind === 'unit');
+    });
+    expect(unit).toMatchObject({ unit: { kind: 'video', isKeyframe: true } });
+    expect(seen.find(({ kind }) => kind === 'parameters')).toMatchObject({
+      parameters: { codec: 'vp8', width: 320, height: 180 },
+    });
+  } finally {
+    peer.close();
+    await streamer.close();
+  }
 });

@@ -11,11 +11,14 @@ import { ControlInbox, encodeOutbound, type OutboundMessage } from './controlCha
 import { monotonicMs, type PeerConfig, type PeerEvent } from './messages.ts';
 import { type ProtectedMedia, protectMedia } from './protectedMedia.ts';
 import { ENCODING_NAMES } from './videoCodecs.ts';
+import { renderOwnOffer } from './ownOffer.ts';
 import { type PreparedOffer, prepareOffer, renderAnswer } from './sdp.ts';
 
 /** A peer in the peer thread. */
 export type Peer = {
   addCandidate(candidate: string): void;
+  /** Takes the answer to the peer's own offer. */
+  accept(answer: string): void;
   requestKeyframe(): void;
   /** Idempotent; no event comes after it. */
   close(): void;
@@ -25,15 +28,15 @@ const TICK_MS = 10;
 const STATS_MS = 1000;
 const MAX_WAITING_CANDIDATES = 64;
 
-/** Answers `offer`. Everything that happens, failures too, comes as events. */
+/** Answers `offer`, or makes one where there is none. Everything that happens, failures too, comes as events. */
 export function openPeer(
-  offer: string,
+  offer: string | undefined,
   iceServers: readonly IceServer[],
   config: PeerConfig,
   emit: (event: PeerEvent) => void,
 ): Peer {
   const peer = new WeriftPeer(config, iceServers, emit);
-  void peer.answer(offer); // never rejects: failures are events
+  void (offer === undefined ? peer.offer() : peer.answer(offer)); // failures are events
   return peer;
 }
 
@@ -45,11 +48,12 @@ class WeriftPeer implements Peer {
   readonly #inbox = new ControlInbox();
   readonly #waitingCandidates: string[] = [];
   #receiver: MediaReceiver | undefined;
-  #offer: PreparedOffer | undefined;
-  #answer: string | undefined;
+  #agreed: PreparedOffer | undefined;
+  /** Our description, as it went out. */
+  #local: string | undefined;
   #control: RTCDataChannel | undefined;
   #timers: NodeJS.Timeout[] = [];
-  #isAnswering = false;
+  #isNegotiating = false;
   #isClosed = false;
 
   constructor(
@@ -89,16 +93,9 @@ class WeriftPeer implements Peer {
     });
   }
 
-  async answer(offerSdp: string): Promise<void> {
-    this.#isAnswering = true;
-    try {
-      const offer = prepareOffer(
-        offerSdp,
-        this.#config.feedback,
-        this.#config.codecs,
-        this.#config,
-      );
-      this.#offer = offer;
+  answer(offerSdp: string): Promise<void> {
+    return this.#negotiate(async () => {
+      const offer = this.#prepare(offerSdp);
       const connection = this.#connection;
       await connection.setRemoteDescription({ type: 'offer', sdp: offer.sdp }).catch(asBadSdp);
       this.#dropPublicStun();
@@ -109,18 +106,67 @@ class WeriftPeer implements Peer {
       this.#receive(offer);
       await connection.setLocalDescription(answer);
       this.#widenReceiveBuffers();
+      this.#local = renderAnswer(connection.localDescription?.sdp ?? answer.sdp, offer);
+      this.#say({ kind: 'answer', sdp: this.#local });
+      this.#agree(offer);
+    });
+  }
+
+  /** For streamers that answer: receive only, with the channel that old frontends open. */
+  offer(): Promise<void> {
+    return this.#negotiate(async () => {
+      const connection = this.#connection;
+      connection.addTransceiver('video', { direction: 'recvonly' });
+      connection.addTransceiver('audio', { direction: 'recvonly' });
+      this.#useControl(connection.createDataChannel('cirrus'));
+      const offer = await connection.createOffer();
+      this.#dropPublicStun();
       if (this.#isOver()) {
         return;
       }
-      this.#answer = renderAnswer(connection.localDescription?.sdp ?? answer.sdp, offer);
-      this.#say({ kind: 'answer', sdp: this.#answer, hasAudio: offer.hasAudio });
-      for (const candidate of this.#waitingCandidates.splice(0)) {
-        this.addCandidate(candidate);
-      }
+      await connection.setLocalDescription(offer);
+      this.#widenReceiveBuffers();
+      const { feedback, codecs } = this.#config;
+      const sdp = connection.localDescription?.sdp ?? offer.sdp;
+      this.#local = renderOwnOffer(sdp, feedback, codecs, this.#config);
+      this.#say({ kind: 'offer', sdp: this.#local });
+    });
+  }
+
+  accept(answerSdp: string): void {
+    if (this.#local === undefined || this.#agreed !== undefined || this.#isClosed) {
+      return;
+    }
+    void this.#negotiate(async () => {
+      // An answer says what an offer does: what the streamer sends, and how.
+      const agreed = this.#prepare(answerSdp);
+      this.#receive(agreed);
+      await this.#connection
+        .setRemoteDescription({ type: 'answer', sdp: agreed.sdp })
+        .catch(asBadSdp);
+      this.#agree(agreed);
+    });
+  }
+
+  #prepare(sdp: string): PreparedOffer {
+    return prepareOffer(sdp, this.#config.feedback, this.#config.codecs, this.#config);
+  }
+
+  #agree(agreed: PreparedOffer): void {
+    this.#agreed = agreed;
+    for (const candidate of this.#waitingCandidates.splice(0)) {
+      this.addCandidate(candidate);
+    }
+  }
+
+  async #negotiate(work: () => Promise<void>): Promise<void> {
+    this.#isNegotiating = true;
+    try {
+      await work();
     } catch (error) {
       this.#end(error);
     } finally {
-      this.#isAnswering = false;
+      this.#isNegotiating = false;
       if (this.#isOver()) {
         this.#closeConnection();
       }
@@ -136,7 +182,7 @@ class WeriftPeer implements Peer {
     if (this.#isClosed) {
       return;
     }
-    if (this.#answer === undefined || this.#offer === undefined) {
+    if (this.#agreed === undefined) {
       if (this.#waitingCandidates.length < MAX_WAITING_CANDIDATES) {
         this.#waitingCandidates.push(candidate);
       }
@@ -145,7 +191,7 @@ class WeriftPeer implements Peer {
     // Epic's peers disagree about the media section; all sections share the bundle's transport.
     // A candidate that cannot be read or reached is the same as none.
     this.#connection
-      .addIceCandidate({ candidate, sdpMid: this.#offer.bundleMid })
+      .addIceCandidate({ candidate, sdpMid: this.#agreed.bundleMid })
       .catch(() => undefined);
   }
 
@@ -161,7 +207,7 @@ class WeriftPeer implements Peer {
     for (const timer of this.#timers) {
       clearInterval(timer);
     }
-    if (!this.#isAnswering) {
+    if (!this.#isNegotiating) {
       this.#closeConnection();
     }
   }
@@ -210,6 +256,7 @@ class WeriftPeer implements Peer {
   }
 
   #receive(offer: PreparedOffer): void {
+    this.#say({ kind: 'agreed', hasAudio: offer.hasAudio });
     const [transport] = this.#connection.dtlsTransports;
     if (transport === undefined) {
       throw new GatewayError('bad_sdp', 'the offer has no transport');
@@ -273,14 +320,12 @@ class WeriftPeer implements Peer {
     }
   }
 
-  /** Candidates that the answer already carries are not repeated. */
+  /** Candidates that our description already carries are not repeated. */
   #offerCandidate(candidate: string): void {
     const line = candidate.replace(/^a=/, '');
-    if (this.#offer !== undefined && this.#answer?.includes(line) === false) {
-      this.#say({
-        kind: 'candidate',
-        candidate: { candidate: line, sdpMid: this.#offer.bundleMid, sdpMLineIndex: 0 },
-      });
+    if (this.#local?.includes(line) === false) {
+      const sdpMid = this.#agreed?.bundleMid ?? '0';
+      this.#say({ kind: 'candidate', candidate: { candidate: line, sdpMid, sdpMLineIndex: 0 } });
     }
   }
 }

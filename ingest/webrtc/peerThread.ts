@@ -19,6 +19,8 @@ import type {
 export type RemotePeer = {
   /** An `a=candidate` value of the streamer; before the answer it is kept. */
   addCandidate(candidate: string): void;
+  /** The streamer's answer to the peer's offer. */
+  accept(answer: string): void;
   requestKeyframe(): void;
   /** Idempotent; no event is delivered after it. */
   close(): void;
@@ -26,9 +28,9 @@ export type RemotePeer = {
 
 /** The thread. */
 export type PeerThread = Closeable & {
-  /** Answers an offer. `onEvent` is called on the main thread, `ended` last. */
+  /** Answers an offer, or makes one where there is none. `onEvent` is called on the main thread, `ended` last. */
   open(
-    offer: string,
+    offer: string | undefined,
     iceServers: readonly IceServer[],
     onEvent: (event: PeerEvent) => void,
   ): RemotePeer;
@@ -117,6 +119,7 @@ export function createPeerThread(
       post({ kind: 'open', peer, offer, iceServers });
       return {
         addCandidate: (candidate) => post({ kind: 'candidate', peer, candidate }),
+        accept: (sdp) => post({ kind: 'answer', peer, sdp }),
         requestKeyframe: () => post({ kind: 'keyframe', peer }),
         close() {
           listeners.delete(peer);

@@ -30,6 +30,9 @@ parentPort?.on('message', (message: ToPeerThread) => {
       }
       break;
     }
+    case 'answer':
+      entry?.peer.accept(message.sdp);
+      break;
     case 'candidate':
       entry?.peer.addCandidate(message.candidate);
       break;

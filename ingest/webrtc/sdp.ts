@@ -37,13 +37,15 @@ export type BitrateHints = {
   readonly maxBitrateBps: number;
 };
 
-const TRANSPORT_CC_URI =
+/** Header extension. */
+export const TRANSPORT_CC_URI =
   'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01';
-const MID_URI = 'urn:ietf:params:rtp-hdrext:sdes:mid';
+/** Header extension. */
+export const MID_URI = 'urn:ietf:params:rtp-hdrext:sdes:mid';
 const MAX_SDP_BYTES = 256 * 1024;
 const MAX_SECTIONS = 32;
 /** Stereo has to be asked for, or libwebrtc sends mono (RFC 7587 §7). */
-const OPUS_PARAMETERS =
+export const OPUS_PARAMETERS =
   'minptime=10;useinbandfec=1;stereo=1;sprop-stereo=1;maxaveragebitrate=192000';
 const REPLACED_IN_OFFER = /^a=(?:end-of-candidates|extmap:|rtpmap:|fmtp:|rtcp-fb:)/;
 const REPLACED_IN_ANSWER =
@@ -96,7 +98,7 @@ export function prepareOffer(
 }
 
 /** The stack's answer with the media lines that were agreed on. */
-export function renderAnswer(sdp: string, offer: PreparedOffer): string {
+export function renderAnswer(sdp: string, offer: Pick<PreparedOffer, 'accepted'>): string {
   const { session, sections } = parse(sdp);
   const lines = sections.flatMap((section) => {
     const accepted = offer.accepted.get(midOf(section));
@@ -247,7 +249,7 @@ function agreeOnAudio(section: Section, feedback: FeedbackMode): Agreed | undefi
 }
 
 /** libwebrtc reads these off the answer's fmtp, in kbit/s (Epic's own frontend writes them). */
-function bitrateParameters(hints: BitrateHints): string[] {
+export function bitrateParameters(hints: BitrateHints): string[] {
   const entries = [
     ['x-google-start-bitrate', hints.startBitrateBps],
     ['x-google-min-bitrate', hints.minBitrateBps],
@@ -261,7 +263,8 @@ function formatLines(payloadType: number, parameters: readonly string[]): string
   return format === '' ? [] : [`a=fmtp:${payloadType} ${format}`];
 }
 
-function feedbackLines(payloadType: number, feedback: FeedbackMode): string[] {
+/** What congestion feedback is agreed on. */
+export function feedbackLines(payloadType: number, feedback: FeedbackMode): string[] {
   if (feedback === 'none') {
     return [];
   }

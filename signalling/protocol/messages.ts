@@ -167,7 +167,8 @@ export function parseMessage(input: unknown): ParsedMessage {
   if (!isRecord(value)) {
     return { kind: 'invalid', reason: 'not a JSON object' };
   }
-  const type = value['type'];
+  // Cirrus up to UE 5.4 spells it so.
+  const type = value['type'] === 'streamerIDChanged' ? 'streamerIdChanged' : value['type'];
   if (typeof type !== 'string') {
     return { kind: 'invalid', reason: 'type is not text' };
   }

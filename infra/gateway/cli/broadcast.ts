@@ -20,6 +20,8 @@ const listSchema = z.looseObject({ broadcasts: z.array(viewSchema) });
 export type CreateOptions = Api & {
   readonly publish?: boolean | undefined;
   readonly streamer?: string | undefined;
+  /** Another deployment's signalling server. */
+  readonly signalling?: string | undefined;
   readonly redundancy?: '1' | '2' | undefined;
   /** Name of a preset. */
   readonly ladder?: string | undefined;
@@ -64,9 +66,15 @@ export async function createBroadcast(id: string, options: CreateOptions): Promi
     ...(await readWish(options.file)),
     ...(options.ladder === undefined ? {} : { ladder: options.ladder }),
     ...(options.publish === true ? { source: { kind: 'publish' } } : {}),
-    ...(options.streamer === undefined
+    ...(options.streamer === undefined && options.signalling === undefined
       ? {}
-      : { source: { kind: 'pixel-streaming', streamerId: options.streamer } }),
+      : {
+          source: {
+            kind: 'pixel-streaming',
+            streamerId: options.streamer,
+            url: options.signalling,
+          },
+        }),
     ...(options.redundancy === undefined ? {} : { redundancy: Number(options.redundancy) }),
     id,
   };

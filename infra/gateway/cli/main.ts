@@ -170,6 +170,12 @@ overApi('create <id>', 'make one; what is not said here is the configuration of 
   .addOption(new Option('--publish', 'an encoder of yours PUTs its tracks').conflicts('streamer'))
   .addOption(new Option('--streamer <id>', 'streamer id, where it is not the name'))
   .addOption(new Option('--ladder <preset>', 'rungs and frame rate').choices(LADDER_PRESETS))
+  .addOption(
+    new Option(
+      '--signalling <url>',
+      "another deployment's signalling server, where its players connect; its first streamer without --streamer",
+    ).conflicts('publish'),
+  )
   .addOption(new Option('--redundancy <n>', 'workers that encode it at once').choices(['1', '2']))
   .addOption(new Option('--file <file>', 'YAML with source, ladder, grid and redundancy'))
   .action((id: string, options: CreateOptions) => createBroadcast(id, options));
