@@ -57,6 +57,8 @@ type Active = {
   last: PeerStats | undefined;
 };
 
+type MediaEvent = Extract<PeerEvent, { kind: 'parameters' | 'unit' | 'report' }>;
+
 /** One job's run. */
 export class IngestSession {
   readonly contribution: Contribution;
@@ -239,6 +241,10 @@ export class IngestSession {
   }
 
   #onPeer(active: Active, event: PeerEvent): void {
+    if (isMedia(event)) {
+      this.#onMedia(active, event);
+      return;
+    }
     switch (event.kind) {
       case 'answer': {
         const { minBitrateBps, maxBitrateBps } = this.#config;
@@ -267,18 +273,10 @@ export class IngestSession {
         this.#logger.warn({ code: event.code, reason: event.reason }, 'peer ended');
         this.#client?.resubscribe(event.reason);
         break;
-      case 'parameters':
-      case 'unit':
-      case 'report':
-        this.#onMedia(active, event);
-        break;
     }
   }
 
-  #onMedia(
-    active: Active,
-    event: Extract<PeerEvent, { kind: 'parameters' | 'unit' | 'report' }>,
-  ): void {
+  #onMedia(active: Active, event: MediaEvent): void {
     if (!active.hasBegun) {
       active.hasBegun = true;
       this.contribution.beginSource({ hasAudio: active.hasAudio });
@@ -432,4 +430,8 @@ export class IngestSession {
       // The lease ends by itself 5 s after the last renewal.
     }
   }
+}
+
+function isMedia(event: PeerEvent): event is MediaEvent {
+  return event.kind === 'unit' || event.kind === 'report' || event.kind === 'parameters';
 }
