@@ -240,7 +240,7 @@ describe('ingest', () => {
     );
     // The reason is reported once a second, and the next try replaces it: a later round will show it.
     await until('silence is noticed', 40_000, () =>
-      statuses.some(({ reason }) => reason === 'the streamer sent no offer'),
+      statuses.some(({ reason }) => reason === 'the streamer sent no offer and answered none'),
     );
   });
 

@@ -64,7 +64,7 @@ it('ends a peer whose events cannot be handled, and no other', async () => {
     }
   });
   await until('its end', 10_000, () => bad.at(-1)?.kind === 'ended');
-  expect(bad.map(({ kind }) => kind)).toEqual(['answer', 'ended']);
+  expect(bad.map(({ kind }) => kind)).toEqual(['agreed', 'answer', 'ended']);
   await answered(good);
   await answered(open());
 });

@@ -65,6 +65,13 @@ test('however the feed is cut, its stamps are the same', () => {
   );
 });
 
+test('a small size in eight bytes, as ffmpeg writes it, is skipped to the byte', () => {
+  const info = FEED.indexOf(Buffer.from('1549a966', 'hex'));
+  const filler = Buffer.from([0xec, 0x01, 0, 0, 0, 0, 0, 0, 98, ...Buffer.alloc(98)]);
+  const feed = Buffer.concat([FEED.subarray(0, info), filler, FEED.subarray(info)]);
+  expect(new FeedScan().push(feed)).toEqual(UNITS);
+});
+
 test.each([
   ['<html>', 'the feed is not Matroska: it begins with 3c68746d'],
   ['\x1aE', undefined],

@@ -176,13 +176,13 @@ function readVint(bytes: Uint8Array, at: number, isId: boolean): Vint | undefine
   if (bytes.length < at + length) {
     return undefined;
   }
-  const raw = bytes.subarray(at, at + length);
-  const marker = 2 ** (7 * length);
-  const value = uint(raw);
+  const rest = bytes.subarray(at + 1, at + length);
+  // Without its marker first: 2^56 and a small size are not both in a double.
+  const top = isId ? first : first - (0x80 >> (length - 1));
   return {
-    value: isId ? value : value - marker,
+    value: rest.reduce((sum, byte) => sum * 256 + byte, top),
     length,
-    isUnknown: !isId && value - marker === marker - 1,
+    isUnknown: !isId && top === (0x80 >> (length - 1)) - 1 && rest.every((byte) => byte === 0xff),
   };
 }
 
