@@ -43,7 +43,7 @@ test('the command line of the default ladder', () => {
     '[0:v]fps=30:start_time=1795196404.000000,split=2[s_v480][s_v360]',
     `[s_v480]${scale(854, 480)}[v480]`,
     `[s_v360]${scale(640, 360)}[v360]`,
-    '[0:a]aresample=48000:async=480:first_pts=86169427392512,aformat=sample_fmts=fltp:channel_layouts=stereo[a128]',
+    '[0:a]aresample=48000:async=480:flags=res:first_pts=86169427392512,aformat=sample_fmts=fltp:channel_layouts=stereo[a128]',
     `v480 -map [v480] ${encode} -b:v 1200000 -maxrate 1200000 -bufsize 1200000 ${grids} ${container} unix:/tmp/x/v480`,
     `v360 -map [v360] ${encode} -b:v 700000 -maxrate 700000 -bufsize 700000 ${grids} ${container} unix:/tmp/x/v360`,
     `a128 -map [a128] -c:a aac -b:a 128000 ${container} unix:/tmp/x/a128`,

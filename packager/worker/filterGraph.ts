@@ -29,9 +29,11 @@ export function filterGraph(job: FilterGraphJob): string {
     `[0:v]fps=${grid.fps}:start_time=${formatSeconds(start.t0Ms, 1000)},${videoGraph(job)}`,
     // Soft correction up to 480 samples per second follows drift within 3 ms; `first_pts` cuts or
     // pads so that AAC frames lie on the multiples of 1024 samples since 1970.
+    // `flags=res`: without a resampler from the start the first correction makes one, and time begins
+    // again at `first_pts` (ffmpeg 5.1).
     ...ladder.audio.map(
       (rung) =>
-        `[0:a]aresample=48000:async=480:first_pts=${start.audioTicks}` +
+        `[0:a]aresample=48000:async=480:flags=res:first_pts=${start.audioTicks}` +
         `,aformat=sample_fmts=fltp:channel_layouts=stereo[${label(rung)}]`,
     ),
   ].join(';');

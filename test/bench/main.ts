@@ -6,6 +6,7 @@ import { benchLoss } from './loss.ts';
 import { benchOrigin } from './origin.ts';
 import { benchPipeline } from './pipeline.ts';
 import { benchSignalling } from './signalling.ts';
+import { benchSlate } from './slate.ts';
 import { benchSync } from './sync.ts';
 import { benchWatch } from './watch.ts';
 
@@ -15,6 +16,7 @@ const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void
   libwebrtc: benchLibwebrtc,
   codecs: benchCodecs,
   sync: benchSync,
+  slate: benchSlate,
   origin: benchOrigin,
   signalling: benchSignalling,
   ingest: benchIngest,
