@@ -1,14 +1,12 @@
 import { expect, it } from 'vitest';
 import { gridFault, gridSchema } from './grid.ts';
 import {
-  fitLadder,
   LADDER_PRESETS,
   ladderPreset,
   ladderWishSchema,
   newLadderSchema,
   resolveLadder,
 } from './ladder.ts';
-import { DEFAULT_LADDER } from './wire.ts';
 
 const rung = { name: 'v720', width: 1280, height: 720, bitrateBps: 2_500_000 };
 const audio = [{ name: 'a128', bitrateBps: 128_000 }];
@@ -62,20 +60,6 @@ it.each([
   ['no bitrate', { bitrateBps: 0 }],
 ])('a rung that is %s is refused', (_title, fault) => {
   expect(newLadderSchema.safeParse({ video: [{ ...rung, ...fault }], audio }).success).toBe(false);
-});
-
-it.each([
-  [1280, 720, ['v720', 'v480', 'v360']],
-  // A crop to whole blocks is the same picture.
-  [1270, 704, ['v720', 'v480', 'v360']],
-  [960, 540, ['v480', 'v360']],
-  // Upright: 720p holds it unenlarged.
-  [720, 1280, ['v720', 'v480', 'v360']],
-  [320, 180, ['v360']],
-])('a source of %i x %i keeps the rungs %j', (width, height, names) => {
-  const fitted = fitLadder(DEFAULT_LADDER, { width, height });
-  expect(fitted.video.map(({ name }) => name)).toEqual(names);
-  expect(fitted.audio).toEqual(DEFAULT_LADDER.audio);
 });
 
 it('4K keeps two more rungs than 1080p60', () => {

@@ -1,6 +1,6 @@
 /**
- * Ladders that are asked for: presets by name, the rules that a new one must keep beyond what is
- * read back from Redis, and what of a ladder a source is good for.
+ * Ladders that are asked for: presets by name, and the rules that a new one must keep beyond what is
+ * read back from Redis.
  */
 import { z } from 'zod';
 import { type Grid, gridFault, nearestGrid } from './grid.ts';
@@ -83,24 +83,6 @@ export function resolveLadder(wish: LadderWish, grid: Grid): { ladder: Ladder; g
   const { fps, ladder } = PRESETS[wish];
   const paced = { ...grid, fps };
   return { ladder, grid: gridFault(paced) === undefined ? paced : nearestGrid(fps) };
-}
-
-/** A rung may enlarge the picture by so much: encoders crop sources to whole blocks. */
-const MAX_ENLARGEMENT = 1.1;
-
-/**
- * The ladder without the rungs above a source of that size: they would cost as much as they promise
- * and show no more. The smallest rung always stays.
- */
-export function fitLadder(
-  ladder: Ladder,
-  source: { readonly width: number; readonly height: number },
-): Ladder {
-  const enlargement = ({ width, height }: VideoRung): number =>
-    Math.min(width / source.width, height / source.height);
-  const fitting = ladder.video.filter((rung) => enlargement(rung) <= MAX_ENLARGEMENT);
-  const smallest = ladder.video.toSorted((a, b) => a.width * a.height - b.width * b.height);
-  return { ...ladder, video: fitting.length > 0 ? fitting : smallest.slice(0, 1) };
 }
 
 function misnamed({ video, audio: sound }: Ladder): string[] {

@@ -1,29 +1,31 @@
 /**
  * `npm run bench -- pipeline [seconds]`: CPU of ingest, worker and origin per stream second, and
- * ffmpeg's against the same ladder run by plain ffmpeg into null, all in one run.
+ * ffmpeg's against the same ladder run by plain ffmpeg into null, from the same feed at the same time;
+ * delay from feed to publish as the worker reports it; bit rates of the rungs.
  *
  * The gateway runs with V8's sampling profiler; each sample counts for the nearest caller that is
  * ours. The whole process and ffmpeg are read from /proc, so the split can be checked against it.
  */
-import { execFile } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { promisify } from 'node:util';
+import { setTimeout } from 'node:timers/promises';
+import { workersSchema } from '../../infra/gateway/http/api/schemas.ts';
+import { startChild } from '../../infra/kernel/childProcess.ts';
+import { gridSchema } from '../../infra/kernel/grid.ts';
+import { silentLogger } from '../../infra/kernel/logger.ts';
+import { unixMs } from '../../infra/kernel/time.ts';
+import { DEFAULT_LADDER, FEED_NEWEST_HEADER } from '../../infra/kernel/wire.ts';
 import { ffmpegArguments } from '../../packager/worker/arguments.ts';
 import { probeEncoders, workerConfigSchema } from '../../packager/worker/index.ts';
-import { silentLogger } from '../../infra/kernel/logger.ts';
-import { gridSchema } from '../../infra/kernel/grid.ts';
-import { ticks } from '../../infra/kernel/time.ts';
-import { DEFAULT_LADDER } from '../../infra/kernel/wire.ts';
-import { startGatewayProcess } from '../support/gatewayProcess.ts';
+import { startPoint } from '../../packager/worker/startPoint.ts';
+import { type GatewayProcess, startGatewayProcess } from '../support/gatewayProcess.ts';
 import { cpuSecondsOf } from './cpu.ts';
 import { secondsByFolder } from './profile.ts';
+import { announcedBps, type RungFigures, rungFigures } from './rungs.ts';
 
-const run = promisify(execFile);
 const FOLDERS = [
   'ingest',
   'packager/worker',
@@ -35,23 +37,19 @@ const FOLDERS = [
 ];
 
 /**
- * Runs the demo at 5 Mbps through the gateway for `seconds` (30) and prints the table: totals from
+ * Runs the demo at 5 Mbps through the gateway for `seconds` (60) and prints the table: totals from
  * a run without the profiler, the split from a second one with it.
  */
-export async function benchPipeline([secondsText = '30']: readonly string[]): Promise<void> {
+export async function benchPipeline([secondsText = '60']: readonly string[]): Promise<void> {
   const seconds = Number(secondsText);
   const directory = await mkdtemp(join(tmpdir(), 'gs-bench-'));
-  const feedFile = join(directory, 'feed.mkv');
   try {
-    const totals = await measure(seconds, feedFile, {});
-    const feedBytes = (await readFile(feedFile)).length;
-    const plain = await plainLadder(feedFile);
-    const profiled = await measure(seconds, feedFile, {
+    const totals = await measure(seconds, {});
+    const profiled = await measure(Math.min(30, seconds), {
       NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${directory} --cpu-prof-interval=500`,
     });
     const shares = await profileShares(directory, profiled);
-    const mbps = (feedBytes * 8) / 1e6 / totals.wallS;
-    print({ ...totals, mbps, plain, shares });
+    print(totals, shares);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -60,128 +58,151 @@ export async function benchPipeline([secondsText = '30']: readonly string[]): Pr
 type Measured = {
   readonly pid: number;
   readonly wallS: number;
+  readonly mbps: number;
   readonly node: number;
   readonly ffmpeg: number;
+  readonly plain: number;
+  readonly delays: Readonly<Record<'video' | 'audio', readonly number[]>>;
+  readonly rungs: readonly RungFigures[];
+  readonly announced: readonly ReadonlyMap<string, number>[];
   /** From the end of the measurement to the end of the process. */
   readonly tailS: number;
 };
 
 async function measure(
   seconds: number,
-  feedFile: string,
   environment: Readonly<Record<string, string>>,
 ): Promise<Measured> {
   const gateway = await startGatewayProcess({ isDemo: true, environment });
   try {
     await gateway.untilLive('demo', 60_000);
-    const below = await gateway.descendants();
-    const ffmpegPid =
-      below.find(({ command }) => /ffmpeg.*frag_every_frame/.test(command))?.pid ?? 0;
-    const pids = [gateway.process.pid ?? 0, ffmpegPid];
-    const before = await Promise.all(pids.map(cpuSecondsOf));
-    const startedMs = performance.now();
-    await record(gateway.internalUrl, gateway.internalToken, feedFile, seconds);
-    const endedMs = performance.now();
-    const after = await Promise.all(pids.map(cpuSecondsOf));
-    await gateway.stop();
-    const wallS = (endedMs - startedMs) / 1000;
-    const [node = 0, ffmpeg = 0] = after.map(
-      (value, index) => (value - (before[index] ?? 0)) / wallS,
-    );
-    return {
-      pid: gateway.process.pid ?? 0,
-      wallS,
-      node,
-      ffmpeg,
-      tailS: (performance.now() - endedMs) / 1000,
-    };
+    const firstAnnounced = await announcedBps(gateway.url, 'demo');
+    const plain = await startPlainLadder(gateway);
+    try {
+      return await measureLive(gateway, plain, seconds, firstAnnounced);
+    } finally {
+      plain.stop();
+    }
   } finally {
     await gateway.stop('SIGKILL');
   }
 }
 
-async function record(
-  internalUrl: string,
-  token: string,
-  file: string,
+async function measureLive(
+  gateway: GatewayProcess,
+  plain: PlainLadder,
   seconds: number,
-): Promise<void> {
-  const stop = AbortSignal.timeout(seconds * 1000);
-  const response = await fetch(`${internalUrl}/feed/demo`, {
-    headers: { Authorization: `Bearer ${token}` },
-    signal: stop,
+  firstAnnounced: ReadonlyMap<string, number>,
+): Promise<Measured> {
+  const ffmpegPid =
+    (await gateway.descendants()).find(({ command }) => /ffmpeg.*frag_every_frame/.test(command))
+      ?.pid ?? 0;
+  const pids = [gateway.process.pid ?? 0, ffmpegPid, plain.pid];
+  await plain.started;
+  const [firstMsn, firstBytes] = [await lastMsn(gateway), plain.bytes()];
+  const before = await Promise.all(pids.map(cpuSecondsOf));
+  const startedMs = performance.now();
+  const delays = await sampleDelays(gateway, seconds);
+  const endedMs = performance.now();
+  const after = await Promise.all(pids.map(cpuSecondsOf));
+  const wallS = (endedMs - startedMs) / 1000;
+  const mbps = ((plain.bytes() - firstBytes) * 8) / 1e6 / wallS;
+  const lastOfThem = await lastMsn(gateway);
+  const rungs = await rungFigures(gateway.url, 'demo', firstMsn + 1, lastOfThem);
+  const announced = [firstAnnounced, await announcedBps(gateway.url, 'demo')];
+  await gateway.stop();
+  const [node = 0, ffmpeg = 0, plainCpu = 0] = after.map(
+    (value, index) => (value - (before[index] ?? 0)) / wallS,
+  );
+  return {
+    ...{ pid: pids[0] ?? 0, wallS, mbps, node, ffmpeg, plain: plainCpu, delays, rungs, announced },
+    tailS: (performance.now() - endedMs) / 1000,
+  };
+}
+
+async function lastMsn(gateway: GatewayProcess): Promise<number> {
+  return (await gateway.broadcast('demo')).health.lastMsn ?? 0;
+}
+
+/** The medians that the worker reports each second. */
+async function sampleDelays(
+  gateway: GatewayProcess,
+  seconds: number,
+): Promise<{ video: number[]; audio: number[] }> {
+  const delays: { video: number[]; audio: number[] } = { video: [], audio: [] };
+  const untilMs = performance.now() + seconds * 1000;
+  while (performance.now() < untilMs) {
+    await setTimeout(1000);
+    const response = await fetch(`${gateway.url}/api/v1/workers`);
+    const { workers } = workersSchema.parse(await response.json());
+    for (const { status } of workers.flatMap(({ jobs }) => jobs)) {
+      delays.video.push(...(status?.videoDelayMs === undefined ? [] : [status.videoDelayMs]));
+      delays.audio.push(...(status?.audioDelayMs === undefined ? [] : [status.audioDelayMs]));
+    }
+  }
+  return delays;
+}
+
+type PlainLadder = {
+  readonly pid: number;
+  /** Resolves when its first second is encoded. */
+  readonly started: Promise<unknown>;
+  /** Of the feed so far. */
+  bytes(): number;
+  stop(): void;
+};
+
+/** The worker's own command line on the same live feed at the same time, but into null. */
+async function startPlainLadder(gateway: GatewayProcess): Promise<PlainLadder> {
+  const { offers } = await probeEncoders(
+    workerConfigSchema.parse({}),
+    DEFAULT_LADDER,
+    silentLogger,
+  );
+  const stop = new AbortController();
+  const response = await fetch(`${gateway.internalUrl}/feed/demo`, {
+    headers: { Authorization: `Bearer ${gateway.internalToken}` },
+    signal: stop.signal,
   });
   if (response.body === null || !response.ok) {
     throw new Error(`the feed answers ${response.status}`);
   }
-  await pipeline(Readable.fromWeb(response.body), createWriteStream(file)).catch(
-    (error: unknown) => {
-      if (!stop.aborted) {
-        throw error;
-      }
-    },
-  );
-}
-
-/** The worker's own filter graph and encoder arguments, on the recorded feed, into null. */
-async function plainLadder(feedFile: string): Promise<number> {
-  const config = workerConfigSchema.parse({});
-  const { offers } = await probeEncoders(config, DEFAULT_LADDER, silentLogger);
-  const [{ encoder }] = offers;
-  const { stdout } = await run(
-    'ffprobe',
-    [
-      '-v',
-      'error',
-      '-select_streams',
-      'v',
-      '-show_entries',
-      'packet=pts_time',
-      '-of',
-      'csv=p=0',
-      feedFile,
-    ],
-    { maxBuffer: 1 << 26 },
-  );
-  const times = stdout
-    .split('\n')
-    .map((line) => Number.parseFloat(line))
-    .filter(Number.isFinite);
-  const firstMs = Math.ceil(((times[0] ?? 0) * 1000) / 2000) * 2000;
-  const durationS = (times.at(-1) ?? 0) - firstMs / 1000;
-  const start = { t0Ms: firstMs, audioTicks: ticks(Math.ceil((firstMs * 48) / 1024) * 1024) };
-  const plain = ffmpegArguments({
-    encoder,
-    ladder: DEFAULT_LADDER,
-    grid: gridSchema.parse({}),
-    start: start as Parameters<typeof ffmpegArguments>[0]['start'],
+  const grid = gridSchema.parse({});
+  const newestMs = unixMs(Number(response.headers.get(FEED_NEWEST_HEADER)));
+  const { input, filter, outputs } = ffmpegArguments({
+    ...{ encoder: offers[0].encoder, ladder: DEFAULT_LADDER, grid },
+    start: startPoint(newestMs, grid, 700),
     targetOf: () => '-',
   });
-  const outputs = plain.outputs.flatMap(({ options }) => {
-    const format = options.lastIndexOf('-f');
-    return [...options.slice(0, format), '-f', 'null', '-'];
-  });
-  const { stderr } = await run(
+  const child = startChild(
     'ffmpeg',
     [
-      '-benchmark',
-      '-hide_banner',
-      '-nostdin',
-      '-copyts',
-      '-threads',
-      '1',
-      '-filter_complex_threads',
-      '1',
-      '-i',
-      feedFile,
-      '-filter_complex',
-      plain.filter,
-      ...outputs,
+      ...[...input, '-i', 'pipe:0', '-filter_complex', filter],
+      ...outputs.flatMap(({ options }) => [
+        ...options.slice(0, options.indexOf('-map_metadata')),
+        ...['-f', 'null', '-'],
+      ]),
     ],
-    { maxBuffer: 1 << 26 },
+    { stdio: ['pipe', 'ignore', 'pipe'] },
   );
-  const match = /utime=([\d.]+)s stime=([\d.]+)s/.exec(stderr);
-  return (Number(match?.[1]) + Number(match?.[2])) / durationS;
+  const { stdin } = child.process;
+  if (stdin === null) {
+    throw new Error('ffmpeg has no stdin');
+  }
+  let bytes = 0;
+  const counted = Readable.fromWeb(response.body).on('data', (slice: Buffer) => {
+    bytes += slice.length;
+  });
+  const done = pipeline(counted, stdin).catch(() => undefined);
+  return {
+    pid: child.process.pid ?? 0,
+    started: setTimeout(4000),
+    bytes: () => bytes,
+    stop() {
+      stop.abort();
+      void done.then(() => child.close('measured'));
+    },
+  };
 }
 
 /** Profiles are named `CPU.{date}.{time}.{pid}.{thread}.{n}`; the demo writes one too. */
@@ -202,17 +223,13 @@ async function profileShares(directory: string, measured: Measured): Promise<Map
   return sum;
 }
 
-function print(result: {
-  wallS: number;
-  mbps: number;
-  node: number;
-  ffmpeg: number;
-  plain: number;
-  shares: Map<string, number>;
-}): void {
-  const { wallS, mbps, node, ffmpeg, plain, shares } = result;
+function print(totals: Measured, shares: ReadonlyMap<string, number>): void {
+  const { wallS, mbps, node, ffmpeg, plain, delays, rungs, announced } = totals;
   const total = [...shares.values()].reduce((a, b) => a + b, 0);
-  console.log(`\npipeline: ${wallS.toFixed(1)} s of the demo at ${mbps.toFixed(2)} Mbps in\n`);
+  console.log(`\npipeline: ${wallS.toFixed(1)} s of the demo at ${mbps.toFixed(2)} Mbps in`);
+  console.log(
+    `load average ${loadavg()[0]?.toFixed(1) ?? '?'} on ${availableParallelism()} cores\n`,
+  );
   console.log(`Node, all roles          ${node.toFixed(3)} core   (aim <= 0.200)`);
   for (const [folder, seconds] of [...shares].sort((a, b) => b[1] - a[1])) {
     console.log(
@@ -220,6 +237,23 @@ function print(result: {
     );
   }
   console.log(`ffmpeg in the gateway    ${ffmpeg.toFixed(3)} core`);
-  console.log(`plain ffmpeg, same ladder ${plain.toFixed(3)} core`);
-  console.log(`ratio                    ${(ffmpeg / plain).toFixed(2)}         (aim <= 1.15)`);
+  console.log(`plain ffmpeg, same feed, at the same time, into null ${plain.toFixed(3)} core`);
+  console.log(`ratio                    ${(ffmpeg / plain).toFixed(2)}         (aim <= 1.10)`);
+  for (const [kind, aim] of [
+    ['video', 115],
+    ['audio', 140],
+  ] as const) {
+    const sorted = delays[kind].toSorted((a, b) => a - b);
+    const at = (share: number): number | undefined => sorted[Math.floor(share * sorted.length)];
+    console.log(
+      `feed to publish, ${kind}   p50 ${at(0.5) ?? '?'} ms, worst second ${sorted.at(-1) ?? '?'} ms   (aim <= ${aim})`,
+    );
+  }
+  for (const { name, askedBps, meanBps, peakBps } of rungs) {
+    const [first, last] = announced.map((map) => map.get(name) ?? 0) as [number, number];
+    console.log(
+      `${name.padEnd(6)} mean ${((meanBps / askedBps - 1) * 100).toFixed(1).padStart(5)} % of ${askedBps / 1000} kbit/s (aim +-10)` +
+        `, peak ${Math.round(peakBps / 1000)} of BANDWIDTH ${Math.round(first / 1000)} at first, ${Math.round(last / 1000)} at last`,
+    );
+  }
 }
