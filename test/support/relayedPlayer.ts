@@ -9,8 +9,9 @@ import { type IngestConfig, ingestConfigSchema } from '../../ingest/config.ts';
 import type { PeerEvent } from '../../ingest/webrtc/messages.ts';
 import { createPeerThread, type RemotePeer } from '../../ingest/webrtc/peerThread.ts';
 import type { Conditions } from './impairment.ts';
-import { type Message, startTinySignalling } from './tinySignalling.ts';
-import { relayCandidates, startUdpRelay, type UdpAddress, type UdpRelay } from './udpRelay.ts';
+import { startRelayedSignalling } from './relayedSignalling.ts';
+import type { Message } from './tinySignalling.ts';
+import type { UdpRelay } from './udpRelay.ts';
 
 /** A network with signalling; a streamer comes to `streamerUrl`. */
 export type RelayedPlayer = Closeable & {
@@ -28,12 +29,8 @@ export async function startRelayedPlayer(
   const stack = closeStack((error) => {
     throw error;
   });
-  const relay = stack.push(await startUdpRelay(conditions));
-  const signalling = stack.push(
-    await startTinySignalling((message, from) =>
-      rewrite(message, from === 'streamer' ? relay.forPlayer : relay.forStreamer),
-    ),
-  );
+  const network = stack.push(await startRelayedSignalling(conditions));
+  const { relay, signalling } = network;
   const thread = stack.push(
     createPeerThread({ logger: silentLogger }, ingestConfigSchema.parse(config)),
   );
@@ -66,16 +63,4 @@ export async function startRelayedPlayer(
     },
     close: (reason) => stack.close(reason),
   };
-}
-
-function rewrite(message: Message, relay: UdpAddress): Message | undefined {
-  if (typeof message['sdp'] === 'string') {
-    return { ...message, sdp: relayCandidates(message['sdp'], relay) };
-  }
-  const candidate = message['candidate'] as Message | undefined;
-  if (typeof candidate?.['candidate'] !== 'string') {
-    return message;
-  }
-  const text = relayCandidates(candidate['candidate'], relay);
-  return text === '' ? undefined : { ...message, candidate: { ...candidate, candidate: text } };
 }
