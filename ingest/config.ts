@@ -1,6 +1,35 @@
 /** Configuration of the ingest role. Every field is optional in the file; defaults are here. */
 import { z } from 'zod';
 import { VIDEO_CODECS } from '../infra/kernel/media.ts';
+import { Secret } from '../infra/kernel/secret.ts';
+
+const secretSchema = z
+  .union([z.string().min(1), z.instanceof(Secret)])
+  .transform((secret) => (typeof secret === 'string' ? new Secret(secret) : secret));
+
+const iceUrlSchema = z
+  .string()
+  .max(256)
+  .regex(/^(?:stun|turns?):\S+$/i, 'must begin with stun:, turn: or turns:');
+
+/** An `RTCIceServer`, or `secret` in place of the login. */
+const iceServerSchema = z
+  .strictObject({
+    urls: z
+      .union([iceUrlSchema, z.array(iceUrlSchema).min(1).max(8)])
+      .transform((urls) => (typeof urls === 'string' ? [urls] : urls)),
+    username: z.string().min(1).optional(),
+    credential: secretSchema.optional(),
+    /** coturn's static-auth-secret: each peer gets credentials for `ttlSeconds`. */
+    secret: secretSchema.optional(),
+    ttlSeconds: z.int().min(60).max(604_800).default(86_400),
+  })
+  .refine(
+    ({ username, credential, secret }) =>
+      (username === undefined) === (credential === undefined) &&
+      (username === undefined || secret === undefined),
+    { message: 'wants username and credential, or secret, or neither' },
+  );
 
 /** Schema of the `ingest` section. */
 export const ingestConfigSchema = z.strictObject({
@@ -84,6 +113,17 @@ export const ingestConfigSchema = z.strictObject({
     .refine(([low, high]) => low < high, { message: 'the first port must be below the second' })
     .optional()
     .describe('UDP ports for WebRTC, lowest and highest; any free port when left out.'),
+  iceServers: z
+    .array(iceServerSchema)
+    .max(8)
+    .default([])
+    .describe(
+      "STUN and TURN servers of the ingest, before those that signalling announces: urls with username and credential, or with secret (coturn's static-auth-secret). One STUN and one TURN server are used, the first.",
+    ),
+  iceTransportPolicy: z
+    .enum(['all', 'relay'])
+    .default('all')
+    .describe('relay: media goes by TURN only, also where signalling says so.'),
   receiveBufferBytes: z
     .int()
     .min(65_536)

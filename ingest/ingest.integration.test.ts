@@ -9,7 +9,7 @@ import { systemBroadcastClock } from '../infra/kernel/broadcastClock.ts';
 import { superviseChild } from '../infra/kernel/childProcess.ts';
 import { type CloseStack, closeStack } from '../infra/kernel/lifecycle.ts';
 import { silentLogger } from '../infra/kernel/logger.ts';
-import { noMetrics } from '../infra/kernel/metrics.ts';
+import { createMetrics } from '../infra/kernel/metrics.ts';
 import { Secret } from '../infra/kernel/secret.ts';
 import {
   broadcastSchema,
@@ -18,6 +18,7 @@ import {
   type IngestStatus,
   type TimelineAnchor,
 } from '../infra/kernel/wire.ts';
+import { startTurnServer } from '../test/support/turnServer.ts';
 import { until } from '../test/support/until.ts';
 import { createIngest, ingestConfigSchema } from './index.ts';
 
@@ -32,8 +33,11 @@ async function startRelay(stack: CloseStack): Promise<{
   streamerUrl: string;
   playerUrl: string;
   authorizations: (string | undefined)[];
+  /** What the player said to the streamer. */
+  said: Message[];
 }> {
   const authorizations: (string | undefined)[] = [];
+  const said: Message[] = [];
   let streamerId: string | undefined;
   let streamer: Socket | undefined;
   let player: Socket | undefined;
@@ -92,6 +96,7 @@ async function startRelay(stack: CloseStack): Promise<{
       } else if (message['type'] === 'unsubscribe') {
         streamer?.send({ type: 'playerDisconnected', playerId: '101' });
       } else {
+        said.push(message);
         streamer?.send({ ...message, playerId: '101' });
       }
     },
@@ -101,7 +106,7 @@ async function startRelay(stack: CloseStack): Promise<{
     },
     () => streamer?.send({ type: 'playerDisconnected', playerId: '101' }),
   );
-  return { streamerUrl, playerUrl, authorizations };
+  return { streamerUrl, playerUrl, authorizations, said };
 }
 
 describe('ingest', () => {
@@ -121,8 +126,11 @@ describe('ingest', () => {
     feeds: string[];
     anchors: TimelineAnchor[];
     baseUrl: string;
+    /** Whether the metrics have that line now. */
+    metric: (line: string) => Promise<boolean>;
   }> {
     const relay = await startRelay(stack);
+    const metrics = createMetrics();
     const statuses: IngestStatus[] = [];
     const feeds: string[] = [];
     const anchors: TimelineAnchor[] = [];
@@ -140,7 +148,7 @@ describe('ingest', () => {
     const ingest = createIngest(
       {
         logger: silentLogger,
-        metrics: noMetrics,
+        metrics,
         clock: systemBroadcastClock(),
         directory: { signallingServers: () => Promise.resolve([relay.playerUrl]) },
         board: {
@@ -172,7 +180,9 @@ describe('ingest', () => {
       stop.abort();
       await ended;
     });
-    return { relay, statuses, feeds, anchors, baseUrl };
+    const metric = async (line: string): Promise<boolean> =>
+      (await metrics.render()).body.split('\n').includes(line);
+    return { relay, statuses, feeds, anchors, baseUrl, metric };
   }
 
   function startDemo(url: string): ReturnType<typeof superviseChild> {
@@ -242,6 +252,46 @@ describe('ingest', () => {
     await until('silence is noticed', 40_000, () =>
       statuses.some(({ reason }) => reason === 'the streamer sent no offer and answered none'),
     );
+  });
+
+  it('replaces the peer of a streamer that stands still, says why, and takes it when it goes on', async () => {
+    const { relay, statuses, metric } = await start();
+    const demo = startDemo(relay.streamerUrl);
+    await until('live', 20_000, () => statuses.at(-1)?.state === 'live');
+    demo.process.kill('SIGSTOP'); // its sockets stay open, and ICE alone would wait for long
+    await until('the reason in the metrics', 10_000, () =>
+      metric('grandstand_ingest_resubscribes_total{reason="the media stopped"} 1'),
+    );
+    await until('the reason in the status', 5000, () =>
+      statuses.some(
+        ({ state, reason }) =>
+          state === 'interrupted' && reason?.startsWith('the media stopped') === true,
+      ),
+    );
+    demo.process.kill('SIGCONT');
+    await until('live again', 20_000, () => statuses.at(-1)?.state === 'live');
+  });
+
+  it('has its media by TURN alone, with credentials of the shared secret', async () => {
+    const turn = stack.push(await startTurnServer('north'));
+    const { relay, statuses } = await start({
+      iceServers: [{ urls: turn.url, secret: 'north' }],
+      iceTransportPolicy: 'relay',
+    });
+    startDemo(relay.streamerUrl);
+    await until('live', 20_000, () => statuses.at(-1)?.state === 'live');
+    const candidates = JSON.stringify(relay.said).match(/candidate:\S+ 1 udp [^"\\]+/g) ?? [];
+    expect(candidates.length).toBeGreaterThan(0);
+    expect(candidates.filter((candidate) => !candidate.includes(' typ relay'))).toEqual([]);
+  });
+
+  it('says what is missing where only relays are allowed and none is known', async () => {
+    const { relay, statuses } = await start({ iceTransportPolicy: 'relay' });
+    startDemo(relay.streamerUrl);
+    await until('the reason', 20_000, () =>
+      statuses.some(({ reason }) => reason?.includes('set ingest.iceServers') === true),
+    );
+    expect(JSON.stringify(relay.said)).not.toContain('typ host');
   });
 
   it('serves the feed to nobody without the token', async () => {

@@ -20,10 +20,11 @@ import {
   type SignallingClient,
   type SignallingTarget,
 } from './pixelstreaming/signallingClient.ts';
-import type { IceServer } from './pixelstreaming/iceServers.ts';
+import type { IceOptions } from './pixelstreaming/iceServers.ts';
 import type { Dialect, SubscriptionEvent } from './pixelstreaming/subscription.ts';
 import { createSlates } from './slate/slates.ts';
 import { TimelineKeeper } from './timeline/keeper.ts';
+import { chooseIce } from './webrtc/iceChoice.ts';
 import { monotonicMs, type PeerEvent, type PeerStats } from './webrtc/messages.ts';
 import { createPeerThread, type PeerThread, type RemotePeer } from './webrtc/peerThread.ts';
 
@@ -82,6 +83,8 @@ export class IngestSession {
   #wasLive = false;
   #isSubscribed = false;
   #reason: string | undefined = 'starting';
+  /** Why the last subscription ended, until there is a picture again. */
+  #lost: string | undefined;
   #bitrateBps: number | undefined;
   #isAnnounced = false;
   #isReporting = false;
@@ -200,16 +203,19 @@ export class IngestSession {
         break;
       case 'subscribed':
         this.#isSubscribed = true;
-        this.#reason = 'waiting for the picture';
+        this.#reason =
+          this.#lost === undefined
+            ? 'waiting for the picture'
+            : `${this.#lost}; waiting for the picture`;
         this.#logger.info({ streamerId: event.streamerId }, 'subscribed to the streamer');
         break;
       case 'offer':
         this.#endPeer('the streamer offered a new peer');
-        this.#openPeer(event.sdp, event.iceServers);
+        this.#openPeer(event.sdp, event.ice);
         break;
       case 'offer-wanted':
         this.#logger.info({}, 'the streamer sends no offer; it is sent one');
-        this.#openPeer(undefined, event.iceServers);
+        this.#openPeer(undefined, event.ice);
         break;
       case 'answer':
         this.#active?.peer.accept(event.sdp);
@@ -219,14 +225,16 @@ export class IngestSession {
         break;
       case 'lost':
         this.#isSubscribed = false;
+        this.#lost = event.reason;
         this.#endPeer(event.reason);
         this.#say(event.reason);
         break;
     }
   }
 
-  #openPeer(offer: string | undefined, iceServers: readonly IceServer[]): void {
-    const peer = this.#thread.open(offer, iceServers, (event) => {
+  #openPeer(offer: string | undefined, announced: IceOptions): void {
+    const ice = chooseIce(this.#config, announced, this.#broadcast.id, Date.now());
+    const peer = this.#thread.open(offer, ice, (event) => {
       if (this.#active?.peer === peer) {
         this.#onPeer(this.#active, event);
       }
@@ -293,6 +301,7 @@ export class IngestSession {
     if ('data' in rest) {
       if (rest.kind === 'video') {
         active.watchdog.picture(monotonicMs());
+        this.#lost = undefined;
         this.#client?.healthy();
       }
       this.contribution.accessUnit({ ...rest, arrivedMs });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../infra/kernel/secret.ts';
-import { peerConnectionOptionsFor, turnCredentials } from './iceServers.ts';
+import { turnCredentials } from '../infra/kernel/turnCredentials.ts';
+import { peerConnectionOptionsFor } from './iceServers.ts';
 
 const NOW_MS = 1_795_204_000_999;
 const TURN = {

@@ -2,8 +2,8 @@
  * The `RTCConfiguration` of each peer: static servers, and TURN with credentials of its own that
  * end by themselves (coturn `use-auth-secret`, draft-uberti-behave-turn-rest-00). Pure.
  */
-import { createHmac } from 'node:crypto';
 import type { Secret } from '../infra/kernel/secret.ts';
+import { turnCredentials } from '../infra/kernel/turnCredentials.ts';
 import type { PeerConnectionOptions } from './protocol/index.ts';
 import type { Rules } from './roles/turn.ts';
 
@@ -20,19 +20,6 @@ export type TurnConfig = {
 
 /** A peer of signalling. */
 export type IcePeer = Parameters<Rules['peerConnectionOptions']>[0];
-
-/** Credentials for one peer: `{expiry}:{id}` and its HMAC-SHA1, base64. */
-export function turnCredentials(
-  secret: Secret,
-  id: string,
-  expiresSeconds: number,
-): { readonly username: string; readonly credential: string } {
-  const username = `${expiresSeconds}:${id}`;
-  return {
-    username,
-    credential: createHmac('sha1', secret.reveal()).update(username).digest('base64'),
-  };
-}
 
 /**
  * What goes into a peer's `config`.

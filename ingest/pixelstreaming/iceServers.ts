@@ -8,13 +8,23 @@ export type IceServer = {
   readonly credential?: string;
 };
 
+/** What a peer may use to connect. */
+export type IceOptions = {
+  readonly iceServers: readonly IceServer[];
+  /** Media goes by TURN only. */
+  readonly isRelayOnly: boolean;
+};
+
 const MAX_SERVERS = 8;
 const URL_FORM = /^(?:stun|stuns|turn|turns):[^\s]{1,256}$/i;
 
-/** The usable entries of `iceServers`; what cannot be read is left out. */
-export function parseIceServers(options: PeerConnectionOptions): IceServer[] {
+/** The usable entries of `iceServers`, and the policy; what cannot be read is left out. */
+export function parseIceOptions(options: PeerConnectionOptions): IceOptions {
   const list = options['iceServers'];
-  return Array.isArray(list) ? list.slice(0, MAX_SERVERS).flatMap(parseIceServer) : [];
+  return {
+    iceServers: Array.isArray(list) ? list.slice(0, MAX_SERVERS).flatMap(parseIceServer) : [],
+    isRelayOnly: options['iceTransportPolicy'] === 'relay',
+  };
 }
 
 function parseIceServer(value: unknown): IceServer[] {

@@ -25,13 +25,18 @@ describe('Subscription', () => {
   it('gives the offer with the servers of the configuration, and candidates after it', () => {
     const subscription = make();
     const iceServers = [{ urls: ['stun:stun.example:3478'] }, { urls: 7 }, null];
-    subscription.receive({ type: 'config', peerConnectionOptions: { iceServers } }, 0);
+    const options = { iceServers, iceTransportPolicy: 'relay' };
+    subscription.receive({ type: 'config', peerConnectionOptions: options }, 0);
     const candidate = { type: 'iceCandidate', candidate: { candidate: 'candidate:1' } } as const;
     expect(subscription.receive({ type: 'offer', sdp: 'early' }, 0).events).toEqual([]);
     expect(subscription.receive(candidate, 0).events).toEqual([]);
     subscription.receive(list('cam'), 0);
     expect(subscription.receive({ type: 'offer', sdp: 'v=0' }, 0).events).toEqual([
-      { kind: 'offer', sdp: 'v=0', iceServers: [{ urls: ['stun:stun.example:3478'] }] },
+      {
+        kind: 'offer',
+        sdp: 'v=0',
+        ice: { iceServers: [{ urls: ['stun:stun.example:3478'] }], isRelayOnly: true },
+      },
     ]);
     expect(subscription.receive(candidate, 0).events).toEqual([
       { kind: 'candidate', candidate: 'candidate:1' },

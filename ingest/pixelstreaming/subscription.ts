@@ -6,15 +6,15 @@
  */
 import { backoffMs } from '../../infra/kernel/lifecycle.ts';
 import type { SignallingMessage } from '../../signalling/protocol/index.ts';
-import { type IceServer, parseIceServers } from './iceServers.ts';
+import { type IceOptions, parseIceOptions } from './iceServers.ts';
 
 /** What the session learns. */
 export type SubscriptionEvent =
   | { readonly kind: 'waiting'; readonly reason: string }
   | { readonly kind: 'subscribed'; readonly streamerId: string }
-  | { readonly kind: 'offer'; readonly sdp: string; readonly iceServers: readonly IceServer[] }
+  | { readonly kind: 'offer'; readonly sdp: string; readonly ice: IceOptions }
   /** No offer came: the streamer may be of the kind that waits for one (UE 4.26, 4.27). */
-  | { readonly kind: 'offer-wanted'; readonly iceServers: readonly IceServer[] }
+  | { readonly kind: 'offer-wanted'; readonly ice: IceOptions }
   | { readonly kind: 'answer'; readonly sdp: string }
   | { readonly kind: 'candidate'; readonly candidate: string }
   /** The subscription is over; the peer it made is of no use any more. */
@@ -82,7 +82,7 @@ export class Subscription {
   #streamerId: string | undefined;
   #hasListed = false;
   #state: State = { kind: 'listing' };
-  #iceServers: readonly IceServer[] = [];
+  #ice: IceOptions = { iceServers: [], isRelayOnly: false };
   #attempts = 0;
   #misses = 0;
   #offers = 0;
@@ -121,7 +121,7 @@ export class Subscription {
     if (this.#state.kind === 'awaiting-offer' && nowMs - this.#state.sinceMs >= offerTimeoutMs) {
       this.#state = { kind: 'awaiting-answer', sinceMs: nowMs };
       this.#candidates = 0;
-      return { send: [], events: [{ kind: 'offer-wanted', iceServers: this.#iceServers }] };
+      return { send: [], events: [{ kind: 'offer-wanted', ice: this.#ice }] };
     }
     if (this.#state.kind === 'awaiting-answer' && nowMs - this.#state.sinceMs >= answerTimeoutMs) {
       return this.resubscribe('the streamer sent no offer and answered none', nowMs);
@@ -136,7 +136,7 @@ export class Subscription {
   /** Takes a message of the server. */
   receive(message: SignallingMessage, nowMs: number): Reaction {
     if (message.type === 'config') {
-      return this.#configured(parseIceServers(message.peerConnectionOptions), nowMs);
+      return this.#configured(parseIceOptions(message.peerConnectionOptions), nowMs);
     }
     if (message.type === 'streamerList') {
       return this.#listed(message.ids, nowMs);
@@ -185,8 +185,8 @@ export class Subscription {
   }
 
   /** A server that cannot be asked has made a player of who connects. */
-  #configured(iceServers: readonly IceServer[], nowMs: number): Reaction {
-    this.#iceServers = iceServers;
+  #configured(ice: IceOptions, nowMs: number): Reaction {
+    this.#ice = ice;
     if (this.#dialect === 'listed' || this.#state.kind !== 'listing') {
       return NOTHING;
     }
@@ -238,7 +238,7 @@ export class Subscription {
     }
     this.#candidates = 0;
     this.#state = { kind: 'offered' };
-    return { send: [], events: [{ kind: 'offer', sdp, iceServers: this.#iceServers }] };
+    return { send: [], events: [{ kind: 'offer', sdp, ice: this.#ice }] };
   }
 
   #answered(sdp: string): Reaction {

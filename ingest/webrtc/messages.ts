@@ -4,7 +4,7 @@ import type { VideoCodec, VideoParameters } from '../../infra/kernel/media.ts';
 import type { MediaReceiverStats, ReceivedReport, ReceivedUnit } from '../rtp/mediaReceiver.ts';
 import type { FeedbackMode } from '../rtp/senderFeedback.ts';
 import type { SrtpStats } from '../srtp/srtpReceiver.ts';
-import type { IceServer } from '../pixelstreaming/iceServers.ts';
+import type { IceOptions } from '../pixelstreaming/iceServers.ts';
 import type { ControlStats } from './controlChannel.ts';
 
 /** How peers of one thread are made. */
@@ -64,7 +64,7 @@ export type ToPeerThread =
       readonly peer: number;
       /** Undefined: the peer makes one. */
       readonly offer: string | undefined;
-      readonly iceServers: readonly IceServer[];
+      readonly ice: IceOptions;
     }
   | { readonly kind: 'answer'; readonly peer: number; readonly sdp: string }
   | { readonly kind: 'candidate'; readonly peer: number; readonly candidate: string }

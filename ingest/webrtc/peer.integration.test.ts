@@ -6,6 +6,8 @@ import { ingestConfigSchema } from '../config.ts';
 import type { PeerEvent } from './messages.ts';
 import { openPeer } from './peer.ts';
 
+const NO_SERVERS = { iceServers: [], isRelayOnly: false };
+
 /** The least that werift answers. */
 const OFFER = [
   ...['v=0', 'o=- 1 2 IN IP4 127.0.0.1', 's=-', 't=0 0', 'a=group:BUNDLE 0'],
@@ -27,7 +29,7 @@ it('closed while it waits for a STUN server that is silent, leaves nothing that 
   const events: string[] = [];
   const peer = openPeer(
     OFFER,
-    [{ urls: ['stun:127.0.0.1:9'] }],
+    { iceServers: [{ urls: ['stun:127.0.0.1:9'] }], isRelayOnly: false },
     ingestConfigSchema.parse({}),
     ({ kind }) => events.push(kind),
   );
@@ -53,9 +55,14 @@ it('offers to a streamer that answers, and takes what it sends', async () => {
     streamer.onDataChannel.once(({ label }) => resolve(label));
   });
   const seen: PeerEvent[] = [];
-  const peer = openPeer(undefined, [], ingestConfigSchema.parse({ codecs: ['vp8'] }), (event) => {
-    seen.push(event);
-  });
+  const peer = openPeer(
+    undefined,
+    NO_SERVERS,
+    ingestConfigSchema.parse({ codecs: ['vp8'] }),
+    (event) => {
+      seen.push(event);
+    },
+  );
   try {
     const offer = await until('the offer', 5000, () => seen.find(({ kind }) => kind === 'offer'));
     await streamer.setRemoteDescription({ type: 'offer', sdp: 'sdp' in offer ? offer.sdp : '' });

@@ -5,7 +5,7 @@
  */
 import { RTCPeerConnection, RTCRtpCodecParameters, type RTCDataChannel } from 'werift';
 import { errorText, GatewayError } from '../../infra/kernel/errors.ts';
-import type { IceServer } from '../pixelstreaming/iceServers.ts';
+import type { IceOptions } from '../pixelstreaming/iceServers.ts';
 import { MediaReceiver, type MediaReceiverSink } from '../rtp/mediaReceiver.ts';
 import { ControlInbox, encodeOutbound, type OutboundMessage } from './controlChannel.ts';
 import { monotonicMs, type PeerConfig, type PeerEvent } from './messages.ts';
@@ -28,14 +28,26 @@ const TICK_MS = 10;
 const STATS_MS = 1000;
 const MAX_WAITING_CANDIDATES = 64;
 
-/** Answers `offer`, or makes one where there is none. Everything that happens, failures too, comes as events. */
+/**
+ * Answers `offer`, or makes one where there is none. What happens, failures too, comes as events.
+ *
+ * @param ice of which werift takes the first STUN and the first TURN server
+ * @throws GatewayError for `isRelayOnly` without a TURN server: werift would offer its own addresses
+ */
 export function openPeer(
   offer: string | undefined,
-  iceServers: readonly IceServer[],
+  ice: IceOptions,
   config: PeerConfig,
   emit: (event: PeerEvent) => void,
 ): Peer {
-  const peer = new WeriftPeer(config, iceServers, emit);
+  const hasTurn = ice.iceServers.some(({ urls }) => urls.some((url) => /^turns?:/i.test(url)));
+  if (ice.isRelayOnly && !hasTurn) {
+    throw new GatewayError(
+      'peer_failed',
+      'only relays are allowed, and no TURN server with credentials is known: set ingest.iceServers',
+    );
+  }
+  const peer = new WeriftPeer(config, ice, emit);
   void (offer === undefined ? peer.offer() : peer.answer(offer)); // failures are events
   return peer;
 }
@@ -56,21 +68,18 @@ class WeriftPeer implements Peer {
   #isNegotiating = false;
   #isClosed = false;
 
-  constructor(
-    config: PeerConfig,
-    iceServers: readonly IceServer[],
-    emit: (event: PeerEvent) => void,
-  ) {
+  constructor(config: PeerConfig, ice: IceOptions, emit: (event: PeerEvent) => void) {
     this.#config = config;
     this.#emit = emit;
-    this.#hasStun = iceServers.some(({ urls }) => urls.some((url) => /^stuns?:/i.test(url)));
+    this.#hasStun = ice.iceServers.some(({ urls }) => urls.some((url) => /^stuns?:/i.test(url)));
     this.#connection = new RTCPeerConnection({
       codecs: {
         video: config.codecs.map((name) => codec(`video/${ENCODING_NAMES[name]}`, 90_000)),
         audio: [codec('audio/opus', 48_000, 2)],
       },
       headerExtensions: { video: [], audio: [] },
-      iceServers: iceServers.map((server) => ({ ...server, urls: [...server.urls] })),
+      iceTransportPolicy: ice.isRelayOnly ? 'relay' : 'all',
+      iceServers: ice.iceServers.map((server) => ({ ...server, urls: [...server.urls] })),
       iceAdditionalHostAddresses: [...config.hostAddresses],
       ...(config.udpPortRange === undefined
         ? {}

@@ -7,6 +7,8 @@ import { ingestConfigSchema } from '../config.ts';
 import type { PeerEvent } from './messages.ts';
 import { createPeerThread, type PeerThread } from './peerThread.ts';
 
+const NO_SERVERS = { iceServers: [], isRelayOnly: false };
+
 /** The least that werift answers. */
 const OFFER = [
   ...['v=0', 'o=- 1 2 IN IP4 127.0.0.1', 's=-', 't=0 0', 'a=group:BUNDLE 0'],
@@ -26,7 +28,7 @@ function make(): { open: (onEvent?: (event: PeerEvent) => void) => PeerEvent[] }
   return {
     open(onEvent) {
       const events: PeerEvent[] = [];
-      made.open(OFFER, [], (event) => {
+      made.open(OFFER, NO_SERVERS, (event) => {
         events.push(event);
         onEvent?.(event);
       });

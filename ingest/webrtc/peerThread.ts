@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { errorText } from '../../infra/kernel/errors.ts';
 import type { Closeable } from '../../infra/kernel/lifecycle.ts';
 import type { Logger } from '../../infra/kernel/logger.ts';
-import type { IceServer } from '../pixelstreaming/iceServers.ts';
+import type { IceOptions } from '../pixelstreaming/iceServers.ts';
 import type {
   FromPeerThread,
   PeerConfig,
@@ -29,11 +29,7 @@ export type RemotePeer = {
 /** The thread. */
 export type PeerThread = Closeable & {
   /** Answers an offer, or makes one where there is none. `onEvent` is called on the main thread, `ended` last. */
-  open(
-    offer: string | undefined,
-    iceServers: readonly IceServer[],
-    onEvent: (event: PeerEvent) => void,
-  ): RemotePeer;
+  open(offer: string | undefined, ice: IceOptions, onEvent: (event: PeerEvent) => void): RemotePeer;
 };
 
 /** As in peerThread.worker.ts. */
@@ -111,12 +107,12 @@ export function createPeerThread(
   };
 
   return {
-    open(offer, iceServers, onEvent) {
+    open(offer, ice, onEvent) {
       worker ??= start();
       const peer = nextPeer;
       nextPeer += 1;
       listeners.set(peer, onEvent);
-      post({ kind: 'open', peer, offer, iceServers });
+      post({ kind: 'open', peer, offer, ice });
       return {
         addCandidate: (candidate) => post({ kind: 'candidate', peer, candidate }),
         accept: (sdp) => post({ kind: 'answer', peer, sdp }),

@@ -23,7 +23,7 @@ parentPort?.on('message', (message: ToPeerThread) => {
       const { peer: id } = message;
       const emit = (event: PeerEvent): void => forward(id, event);
       try {
-        const peer = openPeer(message.offer, message.iceServers, config, emit);
+        const peer = openPeer(message.offer, message.ice, config, emit);
         peers.set(id, { peer, unitsDropped: 0, isDropping: false });
       } catch (error) {
         emit({ kind: 'ended', code: 'peer_failed', reason: errorText(error) });

@@ -13,6 +13,8 @@ import { startRelayedSignalling } from './relayedSignalling.ts';
 import type { Message } from './tinySignalling.ts';
 import type { UdpRelay } from './udpRelay.ts';
 
+const NO_SERVERS = { iceServers: [], isRelayOnly: false };
+
 /** A network with signalling; a streamer comes to `streamerUrl`. */
 export type RelayedPlayer = Closeable & {
   readonly streamerUrl: string;
@@ -46,7 +48,7 @@ export async function startRelayedPlayer(
       socket.on('message', (data: Buffer) => {
         const message = JSON.parse(data.toString()) as Message;
         if (message['type'] === 'offer') {
-          peer = thread.open(message['sdp'] as string, [], (event) => {
+          peer = thread.open(message['sdp'] as string, NO_SERVERS, (event) => {
             if (event.kind === 'answer') {
               tell({ type: 'answer', sdp: event.sdp });
             } else if (event.kind === 'candidate') {
