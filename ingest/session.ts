@@ -15,6 +15,7 @@ import { type Broadcast, type Epoch, feedPath, type IngestStatus } from '../infr
 import type { IngestConfig } from './config.ts';
 import { type Contribution, createContribution } from './contribution.ts';
 import { MediaWatchdog } from './mediaWatchdog.ts';
+import { PeerCounts } from './peerCounts.ts';
 import {
   connectSignalling,
   type SignallingClient,
@@ -45,9 +46,6 @@ export type IngestDeps = {
 
 const WATCH_EVERY_MS = 250;
 const REPORT_EVERY_MS = 1000;
-const COUNTERS = ['framesIn', 'framesDamaged', 'plisSent', 'nacksSent', 'packetsLost'] as const;
-
-type Counts = Record<(typeof COUNTERS)[number], number>;
 
 /** State of the present peer. */
 type Active = {
@@ -70,13 +68,7 @@ export class IngestSession {
   readonly #logger: Logger;
   readonly #thread: PeerThread;
   readonly #keeper: TimelineKeeper;
-  readonly #total: Counts = {
-    framesIn: 0,
-    framesDamaged: 0,
-    plisSent: 0,
-    nacksSent: 0,
-    packetsLost: 0,
-  };
+  readonly #counts: PeerCounts;
   #client: SignallingClient | undefined;
   #dialect: Dialect = 'listed';
   #active: Active | undefined;
@@ -85,7 +77,6 @@ export class IngestSession {
   #reason: string | undefined = 'starting';
   /** Why the last subscription ended, until there is a picture again. */
   #lost: string | undefined;
-  #bitrateBps: number | undefined;
   #isAnnounced = false;
   #isReporting = false;
   #boardFault: string | undefined;
@@ -99,6 +90,7 @@ export class IngestSession {
     this.#config = config;
     this.#broadcast = job.broadcast;
     this.#epoch = job.epoch;
+    this.#counts = new PeerCounts(deps.metrics);
     this.#logger = deps.logger.child({ broadcast: job.broadcast.id });
     this.#thread = createPeerThread({ logger: this.#logger }, config);
     this.#keeper = new TimelineKeeper({ ...deps, logger: this.#logger }, job.broadcast, config);
@@ -331,21 +323,12 @@ export class IngestSession {
   #endPeer(reason: string): void {
     this.#active?.peer.close();
     this.#active = undefined;
-    this.#bitrateBps = undefined;
+    this.#counts.endPeer();
     this.contribution.endSource(reason);
   }
 
   #count(active: Active, stats: PeerStats): void {
-    for (const name of COUNTERS) {
-      const more = stats[name] - (active.last?.[name] ?? 0);
-      this.#total[name] += more;
-      this.#deps.metrics
-        .counter('grandstand_ingest_events_total', 'Frames, losses and feedback of ingest peers', [
-          'event',
-        ])
-        .add(more, { event: name });
-    }
-    this.#bitrateBps = (stats.bytes - (active.last?.bytes ?? 0)) * 8 * (1000 / REPORT_EVERY_MS);
+    this.#counts.take(stats, REPORT_EVERY_MS);
     if (stats.control.hasInputControl && active.last?.control.hasInputControl !== true) {
       this.#logger.warn(
         {},
@@ -372,7 +355,6 @@ export class IngestSession {
 
   #status(): IngestStatus {
     const { codec, width, height } = this.contribution.stats();
-    const { framesIn, framesDamaged, plisSent, nacksSent } = this.#total;
     const isLive = this.contribution.stats().shown === 'live';
     this.#wasLive ||= isLive;
     const entries = {
@@ -380,7 +362,6 @@ export class IngestSession {
       codec,
       width,
       height,
-      bitrateBps: this.#bitrateBps,
       newestMs: this.contribution.newestMs(),
     };
     const known = Object.entries(entries).filter(([, value]) => value !== undefined);
@@ -392,10 +373,7 @@ export class IngestSession {
           : this.#isSubscribed
             ? 'waiting-for-media'
             : 'connecting',
-      framesIn,
-      framesDamaged,
-      plisSent,
-      nacksSent,
+      ...this.#counts.status,
       ...(Object.fromEntries(known) as Partial<IngestStatus>),
     };
   }

@@ -197,6 +197,8 @@ function healthOf({ ingest, transcode, origin }: RoleStatuses): BroadcastView['h
     framesDamaged: ingest?.framesDamaged,
     plisSent: ingest?.plisSent,
     nacksSent: ingest?.nacksSent,
+    roundTripMs: ingest?.roundTripMs,
+    reorderMs: ingest?.reorderMs,
   };
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value ?? null]));
 }

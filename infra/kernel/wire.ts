@@ -203,6 +203,10 @@ export const ingestStatusSchema = z.object({
   framesDamaged: z.int(),
   plisSent: z.int(),
   nacksSent: z.int(),
+  /** To the streamer, as estimated now. */
+  roundTripMs: z.number().optional(),
+  /** How long a lost packet is waited for now. */
+  reorderMs: z.number().optional(),
   newestMs: z.number().optional(),
 });
 
