@@ -70,9 +70,9 @@ export const ingestConfigSchema = z.strictObject({
     .int()
     .min(20)
     .max(1000)
-    .default(60)
+    .default(200)
     .describe(
-      'Least time that a lost video packet is waited for before its picture is given up (ms); the round trip decides: four retransmissions.',
+      'Least time that a lost video packet is waited for before its picture is given up (ms); the round trip decides: six retransmissions.',
     ),
   reorderMaxMs: z
     .int()

@@ -195,7 +195,7 @@ describe('MediaReceiver', () => {
       receiver.push(resent(sequence, SLICE), nowMs + 4);
     }
     expect(receiver.stats.roundTripMs).toBeCloseTo(4, 0);
-    expect(receiver.stats.reorderMs).toBeLessThan(100);
+    expect(receiver.stats.reorderMs).toBeLessThan(120); // six rounds of 14 ms, and 30 ms
     expect(receiver.stats.packetsRecovered).toBe(49);
   });
 });

@@ -59,6 +59,18 @@ describe('NackList', () => {
     expect(roundTrip.smoothedMs).toBe(45);
   });
 
+  it('learns that the round trip has grown past the time-out, from answers to packets asked for twice', () => {
+    const { list, roundTrip } = setup(40);
+    for (let sequence = 2; sequence < 40; sequence += 2) {
+      const atMs = sequence * 100;
+      list.arrived(sequence + 1, atMs);
+      list.due(atMs, DEADLINE_MS);
+      list.due(atMs + roundTrip.timeoutMs, DEADLINE_MS);
+      list.arrived(sequence, atMs + 150, true);
+    }
+    expect(roundTrip.smoothedMs).toBeGreaterThan(120);
+  });
+
   it('waits a little before it asks where packets overtake each other', () => {
     const { list } = setup(40);
     list.arrived(1, 0);

@@ -10,7 +10,15 @@ const MAX_ASKS = 10;
 /** Bound of what reordering may delay the first question by (ms). */
 const MAX_PATIENCE_MS = 20;
 
-type Missing = { readonly sinceMs: number; asks: number; askedMs: number };
+/** So many answers in a row to packets asked for twice are no loss: the round trip has grown. */
+const REPEATS_OF_A_LONGER_PATH = 4;
+
+type Missing = {
+  readonly sinceMs: number;
+  asks: number;
+  firstAskedMs: number;
+  askedMs: number;
+};
 
 /** One stream's list; sequence numbers are unwrapped, time is a parameter. */
 export class NackList {
@@ -19,6 +27,7 @@ export class NackList {
   #highest: number | undefined;
   /** How late packets come that nobody had to send again (ms). */
   #patienceMs = 0;
+  #repeats = 0;
 
   /** @param roundTrip learns from the answers, and says when one is overdue */
   constructor(roundTrip: RoundTrip) {
@@ -42,7 +51,7 @@ export class NackList {
       this.#missing.clear();
     } else {
       for (let lost = this.#highest + 1; lost < sequence; lost += 1) {
-        this.#missing.set(lost, { sinceMs: nowMs, asks: 0, askedMs: nowMs });
+        this.#missing.set(lost, { sinceMs: nowMs, asks: 0, firstAskedMs: nowMs, askedMs: nowMs });
       }
     }
     this.#highest = sequence;
@@ -81,6 +90,7 @@ export class NackList {
       if (missing.asks > 0 && (isTooLate || missing.asks >= MAX_ASKS)) {
         continue; // an answer to an earlier question may still come, and is learned from
       }
+      missing.firstAskedMs = missing.asks === 0 ? nowMs : missing.firstAskedMs;
       missing.asks += 1;
       missing.askedMs = nowMs;
       due.push(sequence);
@@ -94,6 +104,7 @@ export class NackList {
       return;
     }
     this.#missing.delete(sequence);
+    this.#noteRepeats(missing, nowMs);
     const sinceAskedMs = nowMs - missing.askedMs;
     const isQuick = missing.asks === 0 || sinceAskedMs < this.#roundTrip.smoothedMs / 2;
     if (!isRetransmission && isQuick) {
@@ -107,6 +118,18 @@ export class NackList {
       this.#patienceMs *= 0.9;
       if (missing.asks === 1) {
         this.#roundTrip.sample(sinceAskedMs); // Karn: later ones do not tell which was answered
+      }
+    }
+  }
+
+  /** Karn's rule alone would never learn of a round trip beyond the timeout. */
+  #noteRepeats({ asks, firstAskedMs }: Missing, nowMs: number): void {
+    if (asks === 1) {
+      this.#repeats = 0;
+    } else if (asks > 1) {
+      this.#repeats += 1;
+      if (this.#repeats >= REPEATS_OF_A_LONGER_PATH) {
+        this.#roundTrip.sample(nowMs - firstAskedMs);
       }
     }
   }
