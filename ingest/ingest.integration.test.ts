@@ -161,6 +161,7 @@ describe('ingest', () => {
           keepTimelineAnchor: (_id, anchor) => Promise.resolve(void anchors.push(anchor)),
         },
         ffmpegPath: 'ffmpeg',
+        onApplicationEvent: () => undefined,
         internalToken: new Secret(TOKEN),
         internalBaseUrl: baseUrl,
       },

@@ -34,6 +34,7 @@ function make(): { ingest: Ingest; run: (attempt: number) => Promise<string> } {
         keepTimelineAnchor: () => Promise.resolve(),
       },
       ffmpegPath: 'ffmpeg',
+      onApplicationEvent: () => undefined,
       internalToken: new Secret('token'),
       internalBaseUrl: 'http://127.0.0.1:1',
     },

@@ -35,4 +35,14 @@ describe('MediaWatchdog', () => {
     watchdog.picture(7002);
     expect(watchdog.check(9000)).toBeUndefined();
   });
+
+  it('waits for a picture that the streamer has frozen, and again once it goes on', () => {
+    const watchdog = make();
+    watchdog.picture(5000);
+    watchdog.frozen(true, 6000);
+    expect(watchdog.check(600_000)).toBeUndefined();
+    watchdog.frozen(false, 600_000);
+    expect(watchdog.check(602_000)).toBeUndefined();
+    expect(watchdog.check(602_001)).toBe('the media stopped');
+  });
 });

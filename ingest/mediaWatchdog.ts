@@ -23,6 +23,7 @@ export class MediaWatchdog {
   readonly #times: WatchdogTimes;
   readonly #openedMs: number;
   #pictureMs: number | undefined;
+  #isFrozen = false;
   #latest: WatchdogCounts = { packetsReceived: 0, unauthentic: 0 };
   #atPicture: WatchdogCounts = this.#latest;
 
@@ -37,6 +38,12 @@ export class MediaWatchdog {
     this.#atPicture = this.#latest;
   }
 
+  /** The streamer has stopped its picture on purpose, or goes on with it. */
+  frozen(isFrozen: boolean, nowMs: number): void {
+    this.#isFrozen = isFrozen;
+    this.picture(nowMs);
+  }
+
   /** The peer's counts came, as they do each second. */
   counted({ packetsReceived, unauthentic }: WatchdogCounts): void {
     this.#latest = { packetsReceived, unauthentic };
@@ -45,6 +52,9 @@ export class MediaWatchdog {
   /** Why the peer is to be replaced; undefined while it is not. */
   check(nowMs: number): Silence | undefined {
     const { mediaTimeoutMs, connectTimeoutMs } = this.#times;
+    if (this.#isFrozen) {
+      return undefined; // that it is still there is ICE's to say
+    }
     const silentMs = nowMs - (this.#pictureMs ?? this.#openedMs);
     if (silentMs <= (this.#pictureMs === undefined ? connectTimeoutMs : mediaTimeoutMs)) {
       return undefined;

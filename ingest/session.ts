@@ -8,6 +8,7 @@ import type { Directory, StatusBoard, TimelineAnchors } from '../infra/kernel/di
 import { errorText } from '../infra/kernel/errors.ts';
 import { backoffMs, pause } from '../infra/kernel/lifecycle.ts';
 import type { Logger } from '../infra/kernel/logger.ts';
+import type { ApplicationEvent } from '../infra/kernel/media.ts';
 import type { Metrics } from '../infra/kernel/metrics.ts';
 import type { Secret } from '../infra/kernel/secret.ts';
 import { unixMs } from '../infra/kernel/time.ts';
@@ -23,9 +24,11 @@ import {
 } from './pixelstreaming/signallingClient.ts';
 import type { IceOptions } from './pixelstreaming/iceServers.ts';
 import type { Dialect, SubscriptionEvent } from './pixelstreaming/subscription.ts';
+import { signallingTarget } from './pixelstreaming/signallingTarget.ts';
 import { createSlates } from './slate/slates.ts';
 import { TimelineKeeper } from './timeline/keeper.ts';
 import { chooseIce } from './webrtc/iceChoice.ts';
+import type { ControlMessage } from './webrtc/controlChannel.ts';
 import { monotonicMs, type PeerEvent, type PeerStats } from './webrtc/messages.ts';
 import { createPeerThread, type PeerThread, type RemotePeer } from './webrtc/peerThread.ts';
 
@@ -42,6 +45,8 @@ export type IngestDeps = {
   readonly internalBaseUrl: string;
   /** Makes the slates. */
   readonly ffmpegPath: string;
+  /** Takes what applications say; called in order, must not throw. */
+  readonly onApplicationEvent: (event: ApplicationEvent) => void;
 };
 
 const WATCH_EVERY_MS = 250;
@@ -163,25 +168,8 @@ export class IngestSession {
   }
 
   async #target(): Promise<SignallingTarget | undefined> {
-    const { source } = this.#broadcast;
-    // No ingest job is made of any other kind.
-    if (source.kind !== 'pixel-streaming') {
-      return undefined;
-    }
-    const { streamerId, url } = source;
-    if (url !== undefined) {
-      return { url, streamerId, token: undefined, dialect: this.#dialect };
-    }
     try {
-      const [server] = await this.#deps.directory.signallingServers();
-      return server === undefined
-        ? undefined
-        : {
-            url: `${server}/signalling`,
-            streamerId,
-            token: this.#deps.internalToken,
-            dialect: 'listed',
-          };
+      return await signallingTarget(this.#deps, this.#broadcast.source, this.#dialect);
     } catch (error) {
       this.#say(`signalling servers cannot be looked up: ${errorText(error)}`);
       return undefined;
@@ -266,6 +254,9 @@ export class IngestSession {
       case 'restarted':
         active.hasBegun = false;
         break;
+      case 'control':
+        this.#onControl(active, event.message);
+        break;
       case 'stats':
         this.#count(active, event.stats);
         break;
@@ -302,6 +293,29 @@ export class IngestSession {
     }
   }
 
+  /** What the application says is handed on; that it freezes its picture is obeyed. */
+  #onControl(active: Active, message: ControlMessage): void {
+    this.#deps.metrics
+      .counter('grandstand_ingest_application_messages_total', 'What applications said', ['kind'])
+      .add(1, { kind: message.kind });
+    switch (message.kind) {
+      case 'freeze':
+        this.#say('the application has frozen its picture');
+        active.watchdog.frozen(true, monotonicMs());
+        this.contribution.freezeFrame(message.jpeg);
+        break;
+      case 'unfreeze':
+        active.watchdog.frozen(false, monotonicMs());
+        this.contribution.freezeFrame(undefined);
+        break;
+      case 'response':
+      case 'inputControl': {
+        const mediaMs = this.contribution.newestMs() ?? this.#deps.clock.nowMs();
+        this.#deps.onApplicationEvent({ broadcastId: this.#broadcast.id, mediaMs, ...message });
+      }
+    }
+  }
+
   /** A peer without a picture is replaced, whatever its connection state says. */
   #watch(): void {
     const active = this.#active;
@@ -324,6 +338,7 @@ export class IngestSession {
     this.#active?.peer.close();
     this.#active = undefined;
     this.#counts.endPeer();
+    this.contribution.freezeFrame(undefined);
     this.contribution.endSource(reason);
   }
 

@@ -49,3 +49,13 @@ export type SenderReport = {
   readonly ntpMs: UnixMs;
   readonly arrivedMs: UnixMs;
 };
+
+/** What the application of a streamer says beside its picture, at the media time that viewers see it. */
+export type ApplicationEvent = {
+  readonly broadcastId: string;
+  /** Stamp of the newest picture in the feed when it came. */
+  readonly mediaMs: UnixMs;
+} & (
+  | { readonly kind: 'response'; readonly text: string }
+  | { readonly kind: 'inputControl'; readonly hasControl: boolean }
+);

@@ -5,7 +5,7 @@ import type { MediaReceiverStats, ReceivedReport, ReceivedUnit } from '../rtp/me
 import type { FeedbackMode } from '../rtp/senderFeedback.ts';
 import type { SrtpStats } from '../srtp/srtpReceiver.ts';
 import type { IceOptions } from '../pixelstreaming/iceServers.ts';
-import type { ControlStats } from './controlChannel.ts';
+import type { ControlMessage, ControlStats } from './controlChannel.ts';
 
 /** How peers of one thread are made. */
 export type PeerConfig = {
@@ -45,6 +45,7 @@ export type PeerEvent =
   | { readonly kind: 'parameters'; readonly parameters: VideoParameters }
   | { readonly kind: 'unit'; readonly unit: ReceivedUnit }
   | { readonly kind: 'report'; readonly report: ReceivedReport }
+  | { readonly kind: 'control'; readonly message: ControlMessage }
   | { readonly kind: 'stats'; readonly stats: PeerStats }
   /** The last event of a peer. */
   | { readonly kind: 'ended'; readonly code: ErrorCode; readonly reason: string };

@@ -1,6 +1,13 @@
 /** What a peer leaves behind. */
 import { afterEach, expect, it, vi } from 'vitest';
-import { MediaStreamTrack, RtpHeader, RtpPacket, RTCPeerConnection } from 'werift';
+import {
+  MediaStreamTrack,
+  type RTCDataChannel,
+  RtpHeader,
+  RtpPacket,
+  RTCPeerConnection,
+} from 'werift';
+import { encodeFromStreamer } from '../../signalling/protocol/index.ts';
 import { until } from '../../test/support/until.ts';
 import { ingestConfigSchema } from '../config.ts';
 import type { PeerEvent } from './messages.ts';
@@ -51,8 +58,8 @@ it('offers to a streamer that answers, and takes what it sends', async () => {
   const streamer = new RTCPeerConnection({ iceAdditionalHostAddresses: ['127.0.0.1'] });
   const video = new MediaStreamTrack({ kind: 'video' });
   streamer.addTransceiver(video, { direction: 'sendonly' });
-  const channel = new Promise<string>((resolve) => {
-    streamer.onDataChannel.once(({ label }) => resolve(label));
+  const channel = new Promise<RTCDataChannel>((resolve) => {
+    streamer.onDataChannel.once(resolve);
   });
   const seen: PeerEvent[] = [];
   const peer = openPeer(
@@ -71,7 +78,15 @@ it('offers to a streamer that answers, and takes what it sends', async () => {
     }
     await streamer.setLocalDescription(await streamer.createAnswer());
     peer.accept(streamer.localDescription?.sdp ?? '');
-    expect(await channel).toBe('cirrus');
+    const control = await channel;
+    expect(control.label).toBe('cirrus');
+    control.send(
+      Buffer.from(encodeFromStreamer({ kind: 'text', name: 'Response', text: '{"goal":1}' })),
+    );
+    const said = await until('the response', 5000, () =>
+      seen.find(({ kind }) => kind === 'control'),
+    );
+    expect(said).toMatchObject({ message: { kind: 'response', text: '{"goal":1}' } });
     const keyframe = Buffer.from('101002009d012a4001b4000102030405', 'hex');
     let sent = 0;
     const header = { payloadType: 96, ssrc: 77, marker: true };

@@ -319,7 +319,10 @@ class WeriftPeer implements Peer {
   #useControl(channel: RTCDataChannel): void {
     this.#control = channel;
     channel.onMessage.subscribe((data) => {
-      this.#inbox.push(data);
+      const message = this.#inbox.push(data, monotonicMs());
+      if (message !== undefined) {
+        this.#say({ kind: 'control', message });
+      }
     });
   }
 

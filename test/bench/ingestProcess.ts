@@ -55,6 +55,7 @@ async function main(say: (message: IngestSays) => void): Promise<void> {
         keepTimelineAnchor: () => Promise.resolve(),
       },
       ffmpegPath: 'ffmpeg',
+      onApplicationEvent: () => undefined,
       internalToken: new Secret(BENCH_TOKEN),
       internalBaseUrl: baseUrl,
     },

@@ -16,6 +16,9 @@ export function buildIngest(house: House): RolePart {
         ffmpegPath: config.worker.ffmpegPath,
         logger: area('ingest'),
         internalBaseUrl: house.internalUrl,
+        onApplicationEvent: ({ broadcastId, kind, mediaMs }) => {
+          area('application').debug({ broadcast: broadcastId, kind, mediaMs }, 'application event');
+        },
       },
       config.ingest,
     ),
