@@ -47,7 +47,7 @@ export const ingestConfigSchema = z.strictObject({
     .enum(['transport-cc', 'remb', 'none'])
     .default('transport-cc')
     .describe(
-      'Congestion feedback to the streamer: transport-cc (its own estimate), remb (maxBitrateBps is granted outright), none (it ramps up by 8 % a second).',
+      'Congestion feedback to the streamer: transport-cc (its own estimate), remb (maxBitrateBps is granted outright), none (it ramps up by 8 % a second). Measured until 80 % of the maximum: at the first picture, 0.3 s, more than 4 s.',
     ),
   startBitrateBps: z
     .int()

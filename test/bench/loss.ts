@@ -36,7 +36,7 @@ const ROWS: readonly Row[] = [
 ];
 
 const HEAD =
-  'loss, round trip   sent  published  damaged      %  broken  NACKs  PLIs  repaired  added ms p50/p95/max   target kbps  of max  recovery';
+  'loss, round trip   sent  published  damaged      %  broken  NACKs  PLIs  repaired  added ms p50/p95/max   target kbps  of max  reached s  recovery';
 
 /** Prints the table. */
 export async function benchLoss([
@@ -64,6 +64,20 @@ export async function benchLoss([
   }
 }
 
+/** Waits for `WARM_UP_MS`; after how many seconds the encoder's target was 80 % of the maximum. */
+async function warmUp(streamer: ChromiumStreamer): Promise<string> {
+  const startMs = monotonicMs();
+  let reachedS: string | undefined;
+  while (monotonicMs() < startMs + WARM_UP_MS) {
+    const targetBps = (await streamer.stats())[0]?.targetBitrateBps ?? 0;
+    if (targetBps >= MAX_BITRATE_BPS * 0.8) {
+      reachedS ??= ((monotonicMs() - startMs) / 1000).toFixed(1);
+    }
+    await pause(250);
+  }
+  return reachedS ?? `> ${WARM_UP_MS / 1000}`;
+}
+
 /** What came while it was looked at. */
 class Watch {
   readonly units: { readonly atMs: number; readonly rtpTime: number; readonly data: Uint8Array }[] =
@@ -89,7 +103,7 @@ async function measure(
   const watch = new Watch();
   await player.watch((event) => watch.take(event));
   await until('pictures', 20_000, () => watch.units.length > 0);
-  await pause(WARM_UP_MS);
+  const reachedS = await warmUp(streamer);
   const before = { stats: watch.stats, units: watch.units.length };
   const [sentBefore] = await streamer.stats();
   const targets: number[] = [];
@@ -126,6 +140,7 @@ async function measure(
     [addedDelays(units), 20],
     [Math.round(target / 1000), 12],
     [`${Math.round((target / MAX_BITRATE_BPS) * 100)} %`, 6],
+    [reachedS, 9],
     [recovery, 8],
   ];
   const text = columns.map(([value, width]) => String(value).padStart(width)).join('  ');
