@@ -57,9 +57,10 @@ const DELAY_BUCKETS_MS = [50, 75, 100, 115, 140, 200, 300, 500, 1000, 2000];
 const FEED_RETRY_MS = 300;
 /**
  * The successor is followed track by track, at each where it begins a segment: who ended with the
- * first would leave the sound of the last segment short, and other origins without its end.
+ * first would leave the sound of the last segment short, and other origins without its end. All
+ * have come to a boundary after one segment; this is for what is on its way.
  */
-const FENCED_GRACE_MS = 1000;
+const FENCED_MARGIN_MS = 1000;
 
 /** Makes a worker; nothing runs until `run`. */
 export function createWorker(deps: WorkerDeps, config: WorkerConfig): TranscodeWorker {
@@ -73,7 +74,7 @@ export function createWorker(deps: WorkerDeps, config: WorkerConfig): TranscodeW
       const publishing = startPublishing({ ...deps, logger }, { job, epoch, tracks }, (error) => {
         fenced ??= setTimeout(() => {
           fatal.abort(error);
-        }, FENCED_GRACE_MS);
+        }, job.broadcast.grid.segmentMs + FENCED_MARGIN_MS);
       });
       const report = setInterval(() => {
         const text = status.render(deps.clock.nowMs(), publishing.fault());
