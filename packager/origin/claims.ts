@@ -67,9 +67,10 @@ export class SegmentClaims {
     return this.of(msn);
   }
 
-  /** Segment `msn` has begun with `slot`: the next is asked for. */
+  /** Segment `msn` has begun with `slot`: the next is asked for, and this where a hole led to it. */
   askAhead(msn: number, slot: number): void {
     if (this.#isActive) {
+      this.#ask(msn, slot);
       this.#ask(msn + 1, slot);
     }
   }
