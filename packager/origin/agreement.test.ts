@@ -58,7 +58,7 @@ function made(track: (typeof TRACKS)[number], slot: number, quarter: number): Sa
   return samples.map((sample) => ({ ...sample, data: new Uint8Array(8).fill(slot) }));
 }
 
-/** Slots whose samples are in segment `msn`. */
+/** Slots whose samples are in segment `msn`; the silence that fills a short hole is of none. */
 function slotsIn(live: LiveBroadcast, track: (typeof TRACKS)[number], msn: number): number[] {
   const init = parseInit(HEADERS[track]);
   const boxes = (live.track(track)?.ring.find(msn)?.chunks ?? []).flatMap((bytes) =>
@@ -67,7 +67,9 @@ function slotsIn(live: LiveBroadcast, track: (typeof TRACKS)[number], msn: numbe
   const slots = new Set<number>();
   for (let index = 0; index + 1 < boxes.length; index += 2) {
     for (const { data } of parseFragment(boxes[index]!, boxes[index + 1]!, init)) {
-      slots.add(data[0] ?? -1);
+      if (data[0] === 0 || data[0] === 1) {
+        slots.add(data[0]);
+      }
     }
   }
   return [...slots].sort();
@@ -88,6 +90,18 @@ const step = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant('gone' as const), o: fc.nat(1), slot: fc.nat(1) }),
   },
 );
+
+/** A run that once failed: slot 1 ends early, and the hole behind its sound is filled with silence. */
+const WITH_SILENCE = (
+  '01 00 A 00 A A A 10 10 00 10 00 00 01 A 00 00 00 01 00 A A 00 00 10 A A 01 00 00 ' +
+  '00 00 A 00 00 00 00 00 00 00 00 00 00 A A 00 A 00 00 00 00 A 00 A 00 00 A 00 00 A 00'
+)
+  .split(' ')
+  .map((word) => ({
+    kind: word === 'A' ? ('answer' as const) : ('media' as const),
+    o: word.startsWith('1') ? 1 : 0,
+    slot: word.endsWith('1') ? 1 : 0,
+  }));
 
 describe('two origins with two slots', () => {
   it('make each segment of one slot, or record the same split', async () => {
@@ -138,7 +152,7 @@ describe('two origins with two slots', () => {
           }
         }
       }),
-      { numRuns: 50 },
+      { numRuns: 50, examples: [[WITH_SILENCE]] },
     );
   });
 
