@@ -129,6 +129,7 @@ export async function runEncoder(options: EncoderRunOptions, signal: AbortSignal
         const fault = silence.fault(clock.nowMs());
         // Seen twice: after a turn of ours that took long, output that came meanwhile is read first.
         if (fault !== undefined && fault === suspected) {
+          child.process.kill('SIGKILL'); // who hangs hears no SIGTERM
           end.reject(ffmpegFailed(fault, stderr));
         }
         suspected = fault;

@@ -9,6 +9,9 @@ test.each([
   [1_795_196_403_300, 700, 0, 1_795_196_404_000],
   [1_795_196_403_300.5, 700, 0, 1_795_196_406_000],
   [1_795_196_401_900, 700, 1_795_196_407_966, 1_795_196_408_000],
+  // A run in the place of a broken one does not let the next segment pass.
+  [1_795_196_403_800, 700, 1_795_196_402_500, 1_795_196_404_000],
+  [1_795_196_403_950, 700, 1_795_196_402_500, 1_795_196_406_000],
 ])('newest %d, lead %d, published until %d: T0 is %d', (newest, lead, notBefore, t0Ms) => {
   expect(startPoint(unixMs(newest), { segmentMs: 2000 }, lead, notBefore).t0Ms).toBe(t0Ms);
 });

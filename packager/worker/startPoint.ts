@@ -24,9 +24,16 @@ export type StartPoint = {
 };
 
 /**
+ * Least distance of the start of a run that takes the place of a broken one. A first run waits until
+ * ffmpeg is surely up, so that its first chunk is on time; here every slot past the stamp is
+ * missing already, and a chunk that is a little late is better than another segment without any.
+ */
+const RESTART_LEAD_MS = 100;
+
+/**
  * T0 is the first multiple of the segment duration at least `leadMs` past the newest stamp in the
  * feed (not past the worker's own clock), and never before `notBeforeMs`, the end of what this job
- * has already published.
+ * has already published; where there is such an end, `leadMs` is 100 at most.
  */
 export function startPoint(
   newestMs: UnixMs,
@@ -34,7 +41,8 @@ export function startPoint(
   leadMs: number,
   notBeforeMs = 0,
 ): StartPoint {
-  const msn = Math.ceil(Math.max(newestMs + leadMs, notBeforeMs) / grid.segmentMs);
+  const nearMs = notBeforeMs > 0 ? Math.min(leadMs, RESTART_LEAD_MS) : leadMs;
+  const msn = Math.ceil(Math.max(newestMs + nearMs, notBeforeMs) / grid.segmentMs);
   const t0Ms = msn * grid.segmentMs;
   const audioStart = rescale(t0Ms, 1000, AUDIO_TIMESCALE, 'ceil');
   return {
