@@ -6,20 +6,28 @@
 /** Twice what a lease lasts. */
 const MISSING_MS = 10_000;
 
-/** Remembers when each origin was last named. */
+/** Remembers since when each origin is not named. */
 export class OriginList {
-  readonly #seenMs = new Map<string, number>();
+  readonly #missingSinceMs = new Map<string, number | undefined>();
 
-  /** @returns the origins to publish to from `nowMs` on */
+  /**
+   * Takes an answer of the directory. Time in which it gave none counts for nothing: after ten
+   * seconds of a frozen Redis, every lease has run out and every origin is still there.
+   *
+   * @returns the origins to publish to from `nowMs` on
+   */
   update(named: readonly string[], nowMs: number): ReadonlySet<string> {
-    for (const origin of named) {
-      this.#seenMs.set(origin, nowMs);
+    for (const [origin, sinceMs] of this.#missingSinceMs) {
+      this.#missingSinceMs.set(origin, sinceMs ?? nowMs);
     }
-    for (const [origin, seenMs] of this.#seenMs) {
-      if (nowMs - seenMs >= MISSING_MS) {
-        this.#seenMs.delete(origin);
+    for (const origin of named) {
+      this.#missingSinceMs.set(origin, undefined);
+    }
+    for (const [origin, sinceMs] of this.#missingSinceMs) {
+      if (sinceMs !== undefined && nowMs - sinceMs >= MISSING_MS) {
+        this.#missingSinceMs.delete(origin);
       }
     }
-    return new Set(this.#seenMs.keys());
+    return new Set(this.#missingSinceMs.keys());
   }
 }
