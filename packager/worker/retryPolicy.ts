@@ -7,7 +7,7 @@
 /** Runs on end that may encode nothing. */
 export const MAX_BARREN_RUNS = 5;
 /** A run that lived this long starts the back-off anew. */
-const HEALTHY_RUN_MS = 10_000;
+const HEALTHY_RUN_MS = 5000;
 
 /** What follows: another run after the back-off of `attempt`, or the end. */
 export type NextRun =
