@@ -150,7 +150,8 @@ describe.each(Object.keys(ENCODERS) as VideoCodec[])('%s', (codec) => {
     });
     const writer = new ClusterWriter();
     decoder.process.stdin!.write(feedHeader(parameters[0]!.parameters));
-    // ffmpeg 5.1 gives a picture on when it has read the block after it; no decoder holds another.
+    // ffmpeg 5.1 gives a picture on when it has read the block after it, and, by how its first read
+    // fell, sometimes one later (VP9, one run in fourteen); no decoder holds more.
     for (const [index, { data, isKeyframe, rtpTime }] of units.entries()) {
       const unit: StampedUnit = {
         kind: 'video',
@@ -160,7 +161,7 @@ describe.each(Object.keys(ENCODERS) as VideoCodec[])('%s', (codec) => {
       };
       const seen = Promise.withResolvers<undefined>();
       wake = () => {
-        if (frames >= index) {
+        if (frames >= index - 1) {
           seen.resolve(undefined);
         }
       };
