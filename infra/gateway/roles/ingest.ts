@@ -9,6 +9,7 @@ import type { House, RolePart } from './house.ts';
 /** Builds it. */
 export function buildIngest(house: House): RolePart {
   const { config, area, metrics, clock, directory, internalToken, stack, location } = house;
+  const application = area('application');
   const ingest = stack.push(
     createIngest(
       {
@@ -17,7 +18,7 @@ export function buildIngest(house: House): RolePart {
         logger: area('ingest'),
         internalBaseUrl: house.internalUrl,
         onApplicationEvent: ({ broadcastId, kind, mediaMs }) => {
-          area('application').debug({ broadcast: broadcastId, kind, mediaMs }, 'application event');
+          application.debug({ broadcast: broadcastId, kind, mediaMs }, 'application event');
         },
       },
       config.ingest,
