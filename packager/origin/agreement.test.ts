@@ -9,6 +9,7 @@ import { LiveBroadcast } from './liveBroadcast.ts';
 import type { Publisher } from './turns.ts';
 
 const TRACKS = ['v180', 'a128'] as const;
+type Track = (typeof TRACKS)[number];
 const HEADERS = { v180: VIDEO_HEADER, a128: AUDIO_HEADER };
 const SEGMENTS = 6;
 const QUARTERS = SEGMENTS * 4;
@@ -51,43 +52,54 @@ function origin(agreement: Agreement): LiveBroadcast {
   });
 }
 
-/** What encoder `slot` makes of a quarter of a segment: its samples carry its number. */
-function made(track: (typeof TRACKS)[number], slot: number, quarter: number): Sample[] {
+/** Slots 0 and 1, and a newer epoch of slot 0 that joins later. */
+const MAKERS = [
+  { slot: 0, epoch: { timestamp: 1, attempt: 1 } },
+  { slot: 1, epoch: { timestamp: 1, attempt: 1 } },
+  { slot: 0, epoch: { timestamp: 1, attempt: 2 } },
+] as const;
+const SUCCESSOR = 2;
+
+/** What `maker` makes of a quarter of a segment: its samples carry its number. */
+function made(track: Track, maker: number, quarter: number): Sample[] {
   const [from, to] = [N + quarter / 4, N + (quarter + 1) / 4];
   const samples = track === 'v180' ? video(from, to) : audio(from, to);
-  return samples.map((sample) => ({ ...sample, data: new Uint8Array(8).fill(slot) }));
+  return samples.map((sample) => ({ ...sample, data: new Uint8Array(8).fill(maker) }));
 }
 
-/** Slots whose samples are in segment `msn`; the silence that fills a short hole is of none. */
-function slotsIn(live: LiveBroadcast, track: (typeof TRACKS)[number], msn: number): number[] {
+/** Makers of the samples in segment `msn`; the silence that fills a short hole is of none. */
+function makersIn(live: LiveBroadcast, track: Track, msn: number): number[] {
   const init = parseInit(HEADERS[track]);
-  const boxes = (live.track(track)?.ring.find(msn)?.chunks ?? []).flatMap((bytes) =>
+  const segment = live.track(track)?.ring.find(msn);
+  // The filler of a GAP repeats a picture that somebody made before.
+  const chunks = segment === undefined || segment.isGap ? [] : segment.chunks;
+  const boxes = chunks.flatMap((bytes) =>
     new BoxSplitter().push(bytes).filter(({ type }) => type !== 'styp'),
   );
-  const slots = new Set<number>();
+  const makers = new Set<number>();
   for (let index = 0; index + 1 < boxes.length; index += 2) {
     for (const { data } of parseFragment(boxes[index]!, boxes[index + 1]!, init)) {
-      if (data[0] === 0 || data[0] === 1) {
-        slots.add(data[0]);
+      if (data[0] !== undefined && data[0] < MAKERS.length) {
+        makers.add(data[0]);
       }
     }
   }
-  return [...slots].sort();
+  return [...makers].sort();
 }
 
-/** One step: origin `o` receives the next quarter of `slot`, or its connection ends, or claims are answered. */
+/** One step: origin `o` receives the next quarter of `maker`, or its connection ends, or claims are answered. */
 const step = fc.oneof(
   {
     weight: 40,
-    arbitrary: fc.record({ kind: fc.constant('media' as const), o: fc.nat(1), slot: fc.nat(1) }),
+    arbitrary: fc.record({ kind: fc.constant('media' as const), o: fc.nat(1), maker: fc.nat(2) }),
   },
   {
     weight: 20,
-    arbitrary: fc.record({ kind: fc.constant('answer' as const), o: fc.nat(1), slot: fc.nat(1) }),
+    arbitrary: fc.record({ kind: fc.constant('answer' as const), o: fc.nat(1), maker: fc.nat(2) }),
   },
   {
     weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('gone' as const), o: fc.nat(1), slot: fc.nat(1) }),
+    arbitrary: fc.record({ kind: fc.constant('gone' as const), o: fc.nat(1), maker: fc.nat(2) }),
   },
 );
 
@@ -100,29 +112,27 @@ const WITH_SILENCE = (
   .map((word) => ({
     kind: word === 'A' ? ('answer' as const) : ('media' as const),
     o: word.startsWith('1') ? 1 : 0,
-    slot: word.endsWith('1') ? 1 : 0,
+    maker: Number(word.at(-1) === 'A' ? 0 : word.at(-1)),
   }));
 
-describe('two origins with two slots', () => {
-  it('make each segment of one slot, or record the same split', async () => {
+describe('two origins with two slots and a successor', () => {
+  it('make each segment of one publisher, or record the same split', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 60, maxLength: 160 }), async (steps) => {
         const agreement = new FakeAgreement();
         const origins = [origin(agreement), origin(agreement)];
-        const identity = (slot: number) => ({ slot, epoch: { timestamp: 1, attempt: 1 } });
-        const publishers = origins.map((live) =>
-          [0, 1].map((slot) => ({
+        const join = (live: LiveBroadcast, maker: number): (readonly [Track, Publisher])[] =>
+          TRACKS.map((name) => [name, live.addPublisher(name, MAKERS[maker]!, HEADERS[name])]);
+        let successorFrom: number | undefined;
+        const sources = origins.map((live) =>
+          MAKERS.map((_, maker) => ({
             quarter: 0,
             isGone: false,
-            tracks: TRACKS.map((name): readonly [(typeof TRACKS)[number], Publisher] => [
-              name,
-              live.addPublisher(name, identity(slot), HEADERS[name]),
-            ]),
+            tracks: maker === SUCCESSOR ? [] : join(live, maker),
           })),
         );
-        for (const { kind, o, slot } of steps) {
-          const from = publishers[o]?.[slot];
-          const live = origins[o];
+        for (const { kind, o, maker } of steps) {
+          const [from, live] = [sources[o]?.[maker], origins[o]];
           if (from === undefined || live === undefined || from.isGone) {
             continue;
           }
@@ -134,18 +144,24 @@ describe('two origins with two slots', () => {
               live.leave(name, publisher);
             });
           } else if (from.quarter < QUARTERS) {
+            if (from.tracks.length === 0) {
+              from.tracks = join(live, maker);
+              // It begins where the feed is, which is where its predecessor is read furthest.
+              successorFrom ??= Math.max(...sources.map((of) => of[0]?.quarter ?? 0));
+              from.quarter = successorFrom;
+            }
             for (const [name, publisher] of from.tracks) {
-              live.publish(name, publisher, made(name, slot, from.quarter));
+              live.publish(name, publisher, made(name, maker, from.quarter));
             }
             from.quarter += 1;
           }
         }
         await agreement.answer();
         for (let msn = N; msn < N + SEGMENTS; msn += 1) {
-          const used = origins.map((live) => TRACKS.map((name) => slotsIn(live, name, msn)));
+          const used = origins.map((live) => TRACKS.map((name) => makersIn(live, name, msn)));
           const recorded = agreement.held.get(`split:demo:${msn}`);
           const all = new Set(used.flat(2));
-          // One slot everywhere, or somebody said that it is not.
+          // One maker everywhere, or somebody said that it is not.
           expect(all.size < 2 || recorded !== undefined, `segment ${msn - N}`).toBe(true);
           for (const { splits } of origins) {
             expect([undefined, recorded]).toContain(splits.get(msn));
@@ -176,7 +192,7 @@ describe('two origins with two slots', () => {
       await agreement.answer();
     }
     for (const live of [first, second]) {
-      expect([N, N + 1].map((msn) => slotsIn(live, 'v180', msn))).toEqual([[0], [0]]);
+      expect([N, N + 1].map((msn) => makersIn(live, 'v180', msn))).toEqual([[0], [0]]);
       expect(live.splitSegments).toBe(0);
     }
     expect(first.track('v180')?.ring.find(N)?.chunks).toEqual(
@@ -184,19 +200,42 @@ describe('two origins with two slots', () => {
     );
   });
 
-  it('cost nothing while there is one slot, but for the first segment', async () => {
+  it('ask once for each segment, a segment ahead', async () => {
     const agreement = new FakeAgreement();
     const live = origin(agreement);
-    const one = live.addPublisher(
-      'v180',
-      { slot: 0, epoch: { timestamp: 1, attempt: 1 } },
-      VIDEO_HEADER,
-    );
+    const one = live.addPublisher('v180', MAKERS[0], VIDEO_HEADER);
     live.publish('v180', one, video(N, N + 0.5));
     await agreement.answer();
-    live.publish('v180', one, video(N + 0.5, N + 4));
-    expect([...agreement.held]).toEqual([[`segment:demo:${N}`, '0']]);
-    expect(live.track('v180')?.frontierMsn).toBe(N + 4);
+    live.publish('v180', one, video(N + 0.5, N + 2.5));
+    expect([...agreement.held]).toEqual(
+      [N, N + 1, N + 2, N + 3].map((msn) => [`segment:demo:${msn}`, '0@1.1']),
+    );
+    expect(live.splitSegments).toBe(0);
+  });
+
+  it('stay with the older epoch of a slot where no answer names the newer', async () => {
+    const silent: Agreement = {
+      claim: () => Promise.resolve(undefined),
+      claims: () => Promise.resolve(undefined),
+    };
+    const live = origin(silent);
+    const [old, young] = [0, SUCCESSOR].map((maker) =>
+      live.addPublisher('v180', MAKERS[maker]!, VIDEO_HEADER),
+    );
+    for (let quarter = 0; quarter < 16; quarter += 1) {
+      live.publish('v180', old!, made('v180', 0, quarter));
+      await Promise.resolve();
+      live.publish('v180', young!, made('v180', SUCCESSOR, quarter));
+    }
+    expect([N, N + 1, N + 2, N + 3].map((msn) => makersIn(live, 'v180', msn))).toEqual([
+      [0],
+      [0],
+      [0],
+      [0],
+    ]);
+    live.leave('v180', old!);
+    live.publish('v180', young!, made('v180', SUCCESSOR, 16));
+    expect(makersIn(live, 'v180', N + 4)).toEqual([SUCCESSOR]);
   });
 
   it('go on at the very sample where the followed slot ended, and say where', async () => {
@@ -225,6 +264,7 @@ describe('two origins with two slots', () => {
     await agreement.answer();
     expect(JSON.parse(live.splits.get(N) ?? '')).toEqual({
       slot: 1,
+      epoch: '1.1',
       dts: { v180: N * 180_000 + 48_000 },
     });
   });

@@ -185,7 +185,7 @@ export class LiveTrack {
     return this.#run(new Set());
   }
 
-  /** What the other origins have beyond us of a publisher that is lost: the other slot goes on. */
+  /** What the other origins have beyond us of a publisher that is lost: whoever waits goes on. */
   settle(loss: Loss, samples: readonly Sample[]): Change {
     this.#turns.settle(loss, samples);
     return this.pump();
@@ -194,6 +194,11 @@ export class LiveTrack {
   /** Another origin has lost a publisher. @returns what we have of it from there on */
   lostElsewhere(loss: Loss): Sample[] {
     return this.#turns.lostElsewhere(loss);
+  }
+
+  /** Who of `maker`'s slot is here to make segment `msn` in its place. */
+  successorOf(maker: PublisherIdentity, msn: number): PublisherIdentity | undefined {
+    return this.#turns.successorOf(maker, msn);
   }
 
   /** Lists everything before segment `msn` as GAP: the other tracks are that far. */
@@ -219,7 +224,7 @@ export class LiveTrack {
       const { msn } = gridPosition(this.#options.grid, sample.dts, this.#timescale);
       const events = this.#cutter.push(sample);
       change = mergeChange(change, this.#apply(events, publisher.header, publisher));
-      this.#options.claims.used(msn, publisher.slot);
+      this.#options.claims.used(msn, publisher);
       taken.add(sample);
     }
     return change;
@@ -263,7 +268,7 @@ export class LiveTrack {
     const { archive, claims } = this.#options;
     const segment = this.ring.newest;
     if (event.kind === 'open' && this.#maker !== undefined) {
-      claims.askAhead(event.msn, this.#maker.slot);
+      claims.askAhead(event.msn, this.#maker);
     }
     if (event.kind === 'close') {
       this.bandwidth.measure(this.ring.segments, this.#timescale);

@@ -9,7 +9,7 @@ import type { UnixMs } from '../../infra/kernel/time.ts';
 import type { Broadcast } from '../../infra/kernel/wire.ts';
 import { SegmentClaims } from './claims.ts';
 import { Eras } from './eras.ts';
-import type { PublisherIdentity } from './follow.ts';
+import { isSamePublisher, type PublisherIdentity } from './follow.ts';
 import { LiveTrack } from './liveTrack.ts';
 import type { Depth } from './presentation.ts';
 import type { Loss } from './seals.ts';
@@ -66,6 +66,7 @@ export class LiveTracks {
       onAnswer: options.onAnswer,
       frontiers: () =>
         Object.fromEntries([...this.#tracks].map(([name, track]) => [name, track.frontier ?? 0])),
+      successorOf: (maker, msn) => this.#successorOf(maker, msn),
     });
     this.publishedMsn = this.#restore(restored);
     this.ready = this.#begun(restored);
@@ -139,7 +140,6 @@ export class LiveTracks {
       }
       publisher.fromMsn = this.#openEra(track, publisher);
     }
-    this.claims.noteSlot(identity.slot);
     this.#publishers.add(publisher);
     track.join(publisher);
     return publisher;
@@ -269,6 +269,16 @@ export class LiveTracks {
     return era.firstMsn;
   }
 
+  /** One claim is for all tracks: who is not ready on one of them is on none. */
+  #successorOf(maker: PublisherIdentity, msn: number): PublisherIdentity | undefined {
+    const ready = this.all
+      .filter(({ followed }) => followed !== undefined)
+      .map((track) => track.successorOf(maker, msn));
+    const [first] = ready;
+    const isAgreed = ready.every((one) => first && one && isSamePublisher(first, one));
+    return isAgreed ? first : undefined;
+  }
+
   #agreed(era: EraRecord): void {
     for (const [publisher, onAgreed] of this.#onEra) {
       publisher.fromMsn = era.firstMsn;
@@ -281,12 +291,4 @@ export class LiveTracks {
 
 function rungNames({ ladder }: Broadcast): string[] {
   return [...ladder.video, ...ladder.audio].map(({ name }) => name);
-}
-
-function isSamePublisher(a: PublisherIdentity, b: PublisherIdentity): boolean {
-  return (
-    a.slot === b.slot &&
-    a.epoch.timestamp === b.epoch.timestamp &&
-    a.epoch.attempt === b.epoch.attempt
-  );
 }

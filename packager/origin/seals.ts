@@ -1,11 +1,11 @@
 /**
- * What happens to a segment whose maker is lost while the other slot stands by. Each origin seals what
- * it has of the lost publisher, asks its sisters for what they have beyond it, and only then lets the
- * other slot go on: all split the segment at the same sample, so its bytes are the same everywhere.
- * Pure; sisters are asked by the owner (handover.ts).
+ * What happens to a segment whose maker is lost while another waits to go on: the other slot, or a
+ * newer epoch. Each origin seals what it has of the lost publisher, asks its sisters for what they
+ * have beyond it, and only then lets the other go on: all split the segment at the same sample, so
+ * its bytes are the same everywhere. Pure; sisters are asked by the owner (handover.ts).
  */
 import type { Sample } from '../cmaf/index.ts';
-import type { PublisherIdentity } from './follow.ts';
+import { isSamePublisher, type PublisherIdentity } from './follow.ts';
 
 /** A publisher that this origin will take nothing more of, and from where on it lacks its samples. */
 export type Loss = PublisherIdentity & { readonly fromTicks: number };
@@ -17,10 +17,13 @@ type Seal = {
   msn: number;
 };
 
-type Taken = PublisherIdentity & { readonly sample: Sample };
+/** The newest samples that were taken of a publisher. */
+type Taken = { readonly publisher: PublisherIdentity; samples: Sample[] };
 
-/** The lost slot makes none of the segment of the split nor the next: claims on it may be old. */
+/** The lost publisher makes none of the segment of the split nor the next: claims on it may be old. */
 const BARRED_SEGMENTS = 2;
+/** Whose end sisters may still ask for, also behind a hole of any length. */
+const MAX_TAKEN = 3;
 
 /** See the file header. One for each track. */
 export class Seals {
@@ -29,10 +32,9 @@ export class Seals {
   #taken: Taken[] = [];
   #owed: Sample[] = [];
   #seal: Seal | undefined;
-  #isKeeping = false;
 
   /**
-   * @param keptTicks how much of what was taken is kept for sisters
+   * @param keptTicks how much of what was taken of a publisher is kept for sisters, at least
    * @param onLoss asks the sisters and ends in `settle`; absent: there are none
    */
   constructor(keptTicks: number, onLoss: ((loss: Loss) => void) | undefined) {
@@ -40,41 +42,34 @@ export class Seals {
     this.#onLoss = onLoss;
   }
 
-  /** A second slot is here: what is taken is kept from now on. */
-  keep(): void {
-    this.#isKeeping = this.#onLoss !== undefined;
-  }
-
-  took({ slot, epoch }: PublisherIdentity, sample: Sample): void {
-    if (!this.#isKeeping) {
+  took(publisher: PublisherIdentity, sample: Sample): void {
+    if (this.#onLoss === undefined) {
       return;
     }
-    this.#taken.push({ slot, epoch, sample });
-    if ((this.#taken[0]?.sample.dts ?? 0) < sample.dts - 2 * this.#keptTicks) {
-      this.#taken = this.#taken.filter(
-        ({ sample: { dts } }) => dts >= sample.dts - this.#keptTicks,
-      );
+    let taken = this.#taken.at(-1);
+    if (taken === undefined || !isSamePublisher(taken.publisher, publisher)) {
+      taken = { publisher: { slot: publisher.slot, epoch: publisher.epoch }, samples: [] };
+      this.#taken = [...this.#taken.slice(1 - MAX_TAKEN), taken];
+    }
+    taken.samples.push(sample);
+    if ((taken.samples[0]?.dts ?? 0) < sample.dts - 2 * this.#keptTicks) {
+      taken.samples = taken.samples.filter(({ dts }) => dts >= sample.dts - this.#keptTicks);
     }
   }
 
   /** What was taken of a publisher from `fromTicks` on. */
-  tail(slot: number, fromTicks: number): Sample[] {
+  tail(publisher: PublisherIdentity, fromTicks: number): Sample[] {
     return this.#taken
-      .filter((taken) => taken.slot === slot && taken.sample.dts >= fromTicks)
-      .map(({ sample }) => sample);
+      .filter((taken) => isSamePublisher(taken.publisher, publisher))
+      .flatMap(({ samples }) => samples.filter(({ dts }) => dts >= fromTicks));
   }
 
   /** Whether nothing of `publisher` is taken until the split is settled. */
-  isSealed({ slot, epoch }: PublisherIdentity): boolean {
-    const loss = this.#seal?.loss;
-    return (
-      loss?.slot === slot &&
-      loss.epoch.timestamp === epoch.timestamp &&
-      loss.epoch.attempt === epoch.attempt
-    );
+  isSealed(publisher: PublisherIdentity): boolean {
+    return this.#seal !== undefined && isSamePublisher(this.#seal.loss, publisher);
   }
 
-  /** Seals `followed` where it is not yet. @returns whether the other slot may go on */
+  /** Seals `followed` where it is not yet. @returns whether the other may go on */
   lose(followed: PublisherIdentity, fromTicks: number): boolean {
     if (!this.isSealed(followed)) {
       const loss = { slot: followed.slot, epoch: followed.epoch, fromTicks };
@@ -98,7 +93,7 @@ export class Seals {
     return this.#owed.shift();
   }
 
-  /** The other slot goes on in segment `msn`. */
+  /** The other goes on in segment `msn`. */
   split(msn: number): void {
     if (this.#seal?.msn === 0) {
       this.#seal.msn = msn;
@@ -111,9 +106,9 @@ export class Seals {
     this.#owed = [];
   }
 
-  /** Whether `slot` was lost too shortly before segment `msn` for its claim to count. */
-  isBarred(slot: number, msn: number): boolean {
-    const seal = this.#seal;
-    return seal?.loss.slot === slot && (seal.msn === 0 || msn < seal.msn + BARRED_SEGMENTS);
+  /** Whether `publisher` was lost too shortly before segment `msn` for its claim to count. */
+  isBarred(publisher: PublisherIdentity, msn: number): boolean {
+    const split = this.#seal?.msn ?? 0;
+    return this.isSealed(publisher) && (split === 0 || msn < split + BARRED_SEGMENTS);
   }
 }

@@ -8,7 +8,7 @@ import { type Ticks, ticks, unixMsFromTicks } from '../../infra/kernel/time.ts';
 import type { Sample } from '../cmaf/index.ts';
 import type { SegmentClaims } from './claims.ts';
 import type { Cutter } from './cutter.ts';
-import { Fences, type PublisherIdentity, relationTo } from './follow.ts';
+import { Fences, isSamePublisher, type PublisherIdentity, relationTo } from './follow.ts';
 import { type Loss, Seals } from './seals.ts';
 import type { TrackHeader } from './trackHeader.ts';
 
@@ -112,9 +112,6 @@ export class Turns {
         !other.isGone && (other.slot !== publisher.slot || relationTo(publisher, other) !== 'same'),
     );
     this.#candidates = [...others.slice(1 - MAX_CANDIDATES), publisher];
-    if (others.some(({ slot }) => slot !== publisher.slot) || this.#isOtherSlot(publisher)) {
-      this.#seals.keep();
-    }
   }
 
   /** Puts a sample in the row. The same publisher on another connection takes its own place. */
@@ -149,21 +146,34 @@ export class Turns {
   }
 
   /**
-   * Another origin has lost a publisher: nothing more is taken of it here either, where another slot
-   * is here to go on.
+   * Another origin has lost a publisher: nothing more is taken of it here either, where another is
+   * here to go on.
    *
    * @returns what was taken of it from `fromTicks` on
    */
-  lostElsewhere({ slot, epoch, fromTicks }: Loss): Sample[] {
+  lostElsewhere(loss: Loss): Sample[] {
     const followed = this.#followed;
     if (
-      followed?.slot === slot &&
-      relationTo({ slot, epoch }, followed) === 'same' &&
-      this.#present().some((other) => other.slot !== slot && other.newest >= 0)
+      followed !== undefined &&
+      isSamePublisher(loss, followed) &&
+      this.#present().some((other) => !isSamePublisher(other, loss) && other.newest >= 0)
     ) {
       this.#seals.lose(followed, this.#options.cutter.frontier ?? 0);
     }
-    return this.#seals.tail(slot, fromTicks);
+    return this.#seals.tail(loss, loss.fromTicks);
+  }
+
+  /** Who of `maker`'s slot is here to make segment `msn` in its place: newer, and as far as it is. */
+  successorOf(maker: PublisherIdentity, msn: number): PublisherIdentity | undefined {
+    const followed = this.#followed;
+    return followed === undefined || !isSamePublisher(maker, followed)
+      ? undefined
+      : this.#present().find(
+          (other) =>
+            relationTo(other, followed) === 'newer' &&
+            other.fromMsn <= msn &&
+            this.#isAsFarAs(followed, other),
+        );
   }
 
   /** The next sample that may be cut; undefined while everything has to wait. */
@@ -210,9 +220,7 @@ export class Turns {
   #goesOn(followed: Publisher, isSealed: boolean): boolean {
     const candidate = this.#candidate(followed);
     if (candidate !== undefined) {
-      if (this.#isOtherSlot(candidate)) {
-        this.#seals.split(this.#msnOf(this.#options.cutter.frontier ?? ticks(0)));
-      }
+      this.#seals.split(this.#msnOf(this.#options.cutter.frontier ?? ticks(0)));
       this.#follow(candidate);
       return true;
     }
@@ -237,7 +245,7 @@ export class Turns {
 
   /** Whether a sealed publisher is the only one that could go on: better than nobody. */
   #isAlone(followed: Publisher): boolean {
-    return !followed.isGone && !this.#present().some((other) => other.slot !== followed.slot);
+    return !followed.isGone && !this.#present().some((other) => !isSamePublisher(other, followed));
   }
 
   /** Where a slot stands by, a newer publisher of it fences off the older at its first segment. */
@@ -276,17 +284,19 @@ export class Turns {
   #heirOf(followed: Publisher, msn: number): Publisher | undefined {
     const { claims, grid, timescale } = this.#options;
     for (const other of this.#present()) {
-      if (relationTo(other, followed) === 'newer') {
+      const isNewer = relationTo(other, followed) === 'newer';
+      const start = this.#cleanStart(other, msn, msn);
+      if (isNewer && this.#isUnclaimed(other, followed)) {
         const fromMsn = this.#firstMsnOf(other, followed);
-        const start = this.#cleanStart(other, msn, msn);
         if (msn >= fromMsn && (start >= 0 || msn >= (other.heirFrom ?? Infinity))) {
           other.ahead.splice(0, Math.max(0, start));
           return other;
         }
       } else if (
-        claims.of(msn) === other.slot &&
-        !this.#seals.isBarred(other.slot, msn) &&
-        this.#mayHave(other, followed, msn)
+        claims.isOf(msn, other) &&
+        !this.#seals.isBarred(other, msn) &&
+        other.header.uri === followed.header.uri &&
+        (start >= 0 || this.#isAboutTo(other, followed, msn))
       ) {
         drop(other, ({ dts }) => dts < gridStart(grid, msn, timescale));
         return other;
@@ -295,17 +305,20 @@ export class Turns {
     return undefined;
   }
 
-  /** Whether the slot that claimed segment `msn` is there to make it: it has begun it or is about to. */
-  #mayHave(other: Publisher, followed: Publisher, msn: number): boolean {
+  /** Whether a newer publisher needs no claim: there is one origin, or its era was agreed on. */
+  #isUnclaimed(other: Publisher, followed: Publisher): boolean {
+    return !this.#options.claims.isShared || other.header.uri !== followed.header.uri;
+  }
+
+  /** Whether who claimed segment `msn` has not begun it here but is about to. */
+  #isAboutTo(other: Publisher, followed: Publisher, msn: number): boolean {
     const { grid, timescale } = this.#options;
-    const isAboutTo =
-      other.newest < gridStart(grid, msn, timescale) &&
-      other.newest >= followed.newest - this.#segmentTicks / 2;
-    return (
-      other.slot !== followed.slot &&
-      other.header.uri === followed.header.uri &&
-      (isAboutTo || this.#cleanStart(other, msn, msn) >= 0)
-    );
+    return other.newest < gridStart(grid, msn, timescale) && this.#isAsFarAs(followed, other);
+  }
+
+  /** Whether `other` is about where the followed publisher is. */
+  #isAsFarAs(followed: Publisher, other: Publisher): boolean {
+    return other.newest >= 0 && other.newest >= followed.newest - this.#segmentTicks / 2;
   }
 
   /** Who goes on while the followed publisher has nothing to say. */
@@ -314,12 +327,12 @@ export class Turns {
     const isSealed = this.#seals.isSealed(followed);
     for (const other of this.#present()) {
       drop(other, ({ dts }) => dts < frontier);
-      const isOtherSlot = this.#isOtherSlot(other);
-      if (other.ahead.length === 0 || (isSealed && !isOtherSlot)) {
+      const isSame = isSamePublisher(other, followed);
+      if (other.ahead.length === 0 || (isSealed && isSame)) {
         continue;
       }
-      const isFree = isSealed || this.#isFree(followed, other, frontier);
-      const isSplit = isFree && isOtherSlot && !followed.isRestored;
+      const isFree = isSealed || followed.isGone || this.#isSilent(followed, other, frontier);
+      const isSplit = isFree && !isSame && !followed.isRestored;
       // All origins split the segment at one sample.
       if (isSplit && !this.#seals.lose(followed, frontier)) {
         return undefined;
@@ -333,14 +346,6 @@ export class Turns {
     return undefined;
   }
 
-  /** Whether the followed publisher has left its place to `other`, which has samples. */
-  #isFree(followed: Publisher, other: Publisher, frontier: number): boolean {
-    return (
-      followed.isGone ||
-      (relationTo(other, followed) !== 'newer' && this.#isSilent(followed, other, frontier))
-    );
-  }
-
   /** Index of the waiting sample that `other` goes on with; -1 where it may not, or cannot. */
   #placeOf(other: Publisher, followed: Publisher, isFree: boolean): number {
     const isSameHeader = other.header.uri === followed.header.uri;
@@ -351,21 +356,20 @@ export class Turns {
     const fromMsn = this.#firstMsnOf(other, followed);
     const start = this.#cleanStart(other, Math.max(fromMsn, this.#firstFree), Infinity);
     const [sample, last] = [other.ahead[start], other.ahead.at(-1)];
-    const isNewer = relationTo(other, followed) === 'newer';
     return sample !== undefined &&
       last !== undefined &&
-      (isFree || this.#isTurn(other, sample, isNewer, last))
+      (isFree || this.#isTurn(other, followed, sample, last))
       ? start
       : -1;
   }
 
   /**
-   * A connection that is there and says nothing counts as gone once the other slot is a part ahead
-   * and that long has passed: by media alone who only catches up would look silent.
+   * A connection that is there and says nothing counts as gone once the other is a part ahead and
+   * that long has passed: by media alone who only catches up would look silent.
    */
   #isSilent(followed: Publisher, other: Publisher, frontier: number): boolean {
     const { grid, nowMs, timescale } = this.#options;
-    // Without a clock a whole segment of the other slot says it.
+    // Without a clock a whole segment of the other says it.
     const silentMs = nowMs === undefined ? grid.segmentMs : grid.partMs;
     return (
       (other.ahead.at(-1)?.dts ?? 0) - frontier >= gridTicks(silentMs, timescale) &&
@@ -374,16 +378,18 @@ export class Turns {
   }
 
   /** Whether a present publisher gives way at `start`, where `other` begins a segment. */
-  #isTurn(other: Publisher, start: Sample, isNewer: boolean, last: Sample): boolean {
-    const { claims, cutter, grid, sampleTicks, timescale } = this.#options;
-    if (this.#seals.isBarred(other.slot, this.#msnOf(start.dts))) {
+  #isTurn(other: Publisher, followed: Publisher, start: Sample, last: Sample): boolean {
+    const { claims, cutter, sampleTicks } = this.#options;
+    const msn = this.#msnOf(start.dts);
+    if (this.#seals.isBarred(other, msn)) {
       return false;
     }
     const isReached = start.dts - (cutter.frontier ?? 0) < sampleTicks;
     // The old one's last samples are still on their way; one part is long enough for them.
     const isOverdue = last.dts - start.dts >= this.#partTicks;
-    const { msn } = gridPosition(grid, start.dts, timescale);
-    return isNewer ? isReached || isOverdue : isReached && claims.of(msn) === other.slot;
+    return relationTo(other, followed) === 'newer' && this.#isUnclaimed(other, followed)
+      ? isReached || isOverdue
+      : isReached && claims.isOf(msn, other);
   }
 
   /** Who begins where nobody has: the claimed slot, if it is here. */
@@ -398,10 +404,12 @@ export class Turns {
         continue;
       }
       const { msn } = gridPosition(grid, sample.dts, timescale);
-      const claim = claims.askFirst(msn, other.slot);
-      const isHere = claim === 'pending' || present.some(({ slot }) => slot === claim);
-      const isPatient = this.#nowMs - other.firstHeardMs < grid.segmentMs;
-      if (claim !== undefined && claim !== other.slot && isHere && isPatient) {
+      const claim = claims.askFirst(msn, other);
+      const isOthers =
+        claim !== undefined &&
+        (claim === 'pending' ||
+          (!isSamePublisher(claim, other) && present.some((one) => isSamePublisher(one, claim))));
+      if (isOthers && this.#nowMs - other.firstHeardMs < grid.segmentMs) {
         continue;
       }
       other.ahead.splice(0, start);
