@@ -15,7 +15,7 @@ test('the command line of the default ladder', () => {
       audio: DEFAULT_LADDER.audio,
     },
     grid,
-    start: startPoint(unixMs(1_795_196_401_900), grid, 700),
+    start: startPoint(unixMs(1_795_196_401_900), grid, { leadMs: 700 }),
     targetOf: (track) => `unix:/tmp/x/${track}`,
   });
   const lines = [
@@ -64,7 +64,7 @@ test('a GPU is opened before the feed, decodes it, and gives the picture back', 
     },
     ladder: DEFAULT_LADDER,
     grid,
-    start: startPoint(unixMs(1_795_196_401_900), grid, 700),
+    start: startPoint(unixMs(1_795_196_401_900), grid, { leadMs: 700 }),
     targetOf: (track) => track,
   });
   expect(input.join(' ')).toContain(

@@ -34,8 +34,10 @@ export type EncoderRunOptions = {
   readonly encoder: EncoderChoice;
   readonly broadcast: Broadcast;
   readonly feed: OpenFeed;
-  /** The run starts no earlier than this: the end of what is already published. */
+  /** The run starts no earlier than this: the end of what is already published; 0 for none. */
   readonly notBeforeMs: number;
+  /** Somebody published this slot before. */
+  readonly isTakeover: boolean;
   /** Takes what a track brings; what it throws ends the run. */
   readonly onTrack: (track: string, event: CutEvent) => void;
 };
@@ -57,7 +59,11 @@ const FEED_BUFFER_BYTES = 256 * 1024;
  */
 export async function runEncoder(options: EncoderRunOptions, signal: AbortSignal): Promise<string> {
   const { logger, clock, config, broadcast, feed } = options;
-  const start = startPoint(feed.newestMs, broadcast.grid, config.startLeadMs, options.notBeforeMs);
+  const start = startPoint(feed.newestMs, broadcast.grid, {
+    leadMs: config.startLeadMs,
+    notBeforeMs: options.notBeforeMs,
+    isTakeover: options.isTakeover || options.notBeforeMs > 0,
+  });
   const stack = closeStack((error) => {
     logger.warn({ error: errorText(error) }, 'encoder run left something behind');
   });

@@ -13,7 +13,7 @@ const grid = gridSchema.parse({});
 it.each([15, -2])(
   'keeps sound on the grid of AAC when it moves by %d ms on the way',
   async (ms) => {
-    const start = startPoint(unixMs(0), grid, 0);
+    const start = startPoint(unixMs(0), grid, { leadMs: 0 });
     const { filter } = ffmpegArguments({
       encoder: x264Choice({ x264Preset: 'auto' }, 'test', 2),
       ladder: DEFAULT_LADDER,

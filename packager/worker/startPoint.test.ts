@@ -4,17 +4,22 @@ import { unixMs } from '../../infra/kernel/time.ts';
 import { startPoint } from './startPoint.ts';
 
 test.each([
-  // newest, lead, not before -> T0
-  [1_795_196_401_900, 700, 0, 1_795_196_404_000],
-  [1_795_196_403_300, 700, 0, 1_795_196_404_000],
-  [1_795_196_403_300.5, 700, 0, 1_795_196_406_000],
-  [1_795_196_401_900, 700, 1_795_196_407_966, 1_795_196_408_000],
-  // A run in the place of a broken one does not let the next segment pass.
-  [1_795_196_403_800, 700, 1_795_196_402_500, 1_795_196_404_000],
-  [1_795_196_403_950, 700, 1_795_196_402_500, 1_795_196_406_000],
-])('newest %d, lead %d, published until %d: T0 is %d', (newest, lead, notBefore, t0Ms) => {
-  expect(startPoint(unixMs(newest), { segmentMs: 2000 }, lead, notBefore).t0Ms).toBe(t0Ms);
-});
+  // newest, not before, whether it takes over -> T0
+  [1_795_196_401_900, 0, false, 1_795_196_404_000],
+  [1_795_196_403_300, 0, false, 1_795_196_404_000],
+  [1_795_196_403_300.5, 0, false, 1_795_196_406_000],
+  [1_795_196_401_900, 1_795_196_407_966, false, 1_795_196_408_000],
+  // A run in the place of another does not let the next segment pass.
+  [1_795_196_403_800, 1_795_196_402_500, true, 1_795_196_404_000],
+  [1_795_196_403_800, 0, true, 1_795_196_404_000],
+  [1_795_196_403_950, 1_795_196_402_500, true, 1_795_196_406_000],
+])(
+  'newest %d, published until %d, takes over: %s: T0 is %d',
+  (newest, notBeforeMs, isTakeover, t0Ms) => {
+    const rules = { leadMs: 700, notBeforeMs, isTakeover };
+    expect(startPoint(unixMs(newest), { segmentMs: 2000 }, rules).t0Ms).toBe(t0Ms);
+  },
+);
 
 test('T0 is on the grid past the lead, K is the first AAC frame in it', () => {
   fc.assert(
@@ -23,7 +28,11 @@ test('T0 is on the grid past the lead, K is the first AAC frame in it', () => {
       fc.integer({ min: 1000, max: 3000 }),
       fc.integer({ min: 200, max: 5000 }),
       (newest, segmentMs, leadMs) => {
-        const { t0Ms, videoTicks, audioTicks } = startPoint(unixMs(newest), { segmentMs }, leadMs);
+        const { t0Ms, videoTicks, audioTicks } = startPoint(
+          unixMs(newest),
+          { segmentMs },
+          { leadMs },
+        );
         expect(t0Ms % segmentMs).toBe(0);
         expect(t0Ms - newest).toBeGreaterThanOrEqual(leadMs - 0.001);
         expect(t0Ms - newest).toBeLessThan(leadMs + segmentMs + 0.001);

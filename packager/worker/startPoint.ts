@@ -24,24 +24,32 @@ export type StartPoint = {
 };
 
 /**
- * Least distance of the start of a run that takes the place of a broken one. A first run waits until
- * ffmpeg is surely up, so that its first chunk is on time; here every slot past the stamp is
+ * Least distance of the start of a run that takes the place of another. The first of a broadcast waits
+ * until ffmpeg is surely up, so that its first chunk is on time; here every slot past the stamp is
  * missing already, and a chunk that is a little late is better than another segment without any.
  */
-const RESTART_LEAD_MS = 100;
+const TAKEOVER_LEAD_MS = 100;
+
+/** What a run has to look to besides the feed. */
+export type StartRules = {
+  /** Distance from the newest stamp. */
+  readonly leadMs: number;
+  /** End of what this job has already published. */
+  readonly notBeforeMs?: number;
+  /** Somebody published this slot before: `leadMs` is 100 at most. */
+  readonly isTakeover?: boolean;
+};
 
 /**
  * T0 is the first multiple of the segment duration at least `leadMs` past the newest stamp in the
- * feed (not past the worker's own clock), and never before `notBeforeMs`, the end of what this job
- * has already published; where there is such an end, `leadMs` is 100 at most.
+ * feed (not past the worker's own clock), and never before `notBeforeMs`.
  */
 export function startPoint(
   newestMs: UnixMs,
   grid: Pick<Grid, 'segmentMs'>,
-  leadMs: number,
-  notBeforeMs = 0,
+  { leadMs, notBeforeMs = 0, isTakeover = false }: StartRules,
 ): StartPoint {
-  const nearMs = notBeforeMs > 0 ? Math.min(leadMs, RESTART_LEAD_MS) : leadMs;
+  const nearMs = isTakeover ? Math.min(leadMs, TAKEOVER_LEAD_MS) : leadMs;
   const msn = Math.ceil(Math.max(newestMs + nearMs, notBeforeMs) / grid.segmentMs);
   const t0Ms = msn * grid.segmentMs;
   const audioStart = rescale(t0Ms, 1000, AUDIO_TIMESCALE, 'ceil');

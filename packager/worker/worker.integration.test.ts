@@ -86,7 +86,11 @@ async function startJob(seconds: number, { feedUrl }: { readonly feedUrl?: strin
     },
     workerConfigSchema.parse({}),
   );
-  const done = worker.run(job, { timestamp: 5, attempt: 1 }, stop.signal);
+  const done = worker.run(
+    job,
+    { epoch: { timestamp: 5, attempt: 1 }, isTakeover: false },
+    stop.signal,
+  );
   done.catch(() => undefined);
   closers.push(async () => {
     stop.abort();

@@ -48,7 +48,14 @@ export type TranscodeWorker = {
    *   when the encoder's header changed, which only a new epoch may publish, `encoder_failed` and
    *   `encoder_unsupported` when the job must go elsewhere, `ffmpeg_failed` when tries encode nothing
    */
-  run(job: TranscodeJob, epoch: Epoch, signal: AbortSignal): Promise<void>;
+  run(job: TranscodeJob, tenure: Tenure, signal: AbortSignal): Promise<void>;
+};
+
+/** As whom a job runs. */
+export type Tenure = {
+  readonly epoch: Epoch;
+  /** Somebody had this slot before: whoever watches is waiting. */
+  readonly isTakeover: boolean;
 };
 
 const REPORT_INTERVAL_MS = 1000;
@@ -65,7 +72,7 @@ const FENCED_MARGIN_MS = 1000;
 /** Makes a worker; nothing runs until `run`. */
 export function createWorker(deps: WorkerDeps, config: WorkerConfig): TranscodeWorker {
   return {
-    async run(job, epoch, signal) {
+    async run(job, { epoch, isTakeover }, signal) {
       const logger = deps.logger.child({ broadcast: job.broadcast.id, slot: job.slot });
       const fatal = new AbortController();
       const tracks = tracksOf(job);
@@ -84,7 +91,7 @@ export function createWorker(deps: WorkerDeps, config: WorkerConfig): TranscodeW
       }, REPORT_INTERVAL_MS);
       const context: JobContext = {
         deps: { ...deps, logger },
-        ...{ config, job, tracks, status },
+        ...{ config, job, tracks, status, isTakeover },
         fail: (error) => {
           fatal.abort(error);
         },
@@ -112,6 +119,7 @@ type JobContext = {
   readonly job: TranscodeJob;
   readonly tracks: readonly PublishedTrack[];
   readonly status: JobStatus;
+  readonly isTakeover: boolean;
   /** Ends the job for good. */
   readonly fail: (error: GatewayError) => void;
 };
@@ -174,7 +182,7 @@ async function keepEncoding(context: JobContext, signal: AbortSignal): Promise<v
 
 /** Joins the feed and encodes it; gives why it ended. */
 async function encodeOnce(context: JobContext, signal: AbortSignal): Promise<string> {
-  const { deps, config, job, tracks, status } = context;
+  const { deps, config, job, tracks, status, isTakeover } = context;
   const location = await deps.directory.feedOf(job.broadcast.id);
   if (location === undefined) {
     throw new GatewayError('feed_unavailable', 'no ingest has a feed of this broadcast');
@@ -190,6 +198,7 @@ async function encodeOnce(context: JobContext, signal: AbortSignal): Promise<str
       ...{ logger: deps.logger, clock: deps.clock, encoder: deps.encoder, config, feed },
       broadcast: job.broadcast,
       notBeforeMs: status.publishedUntilMs,
+      isTakeover,
       onTrack: (name: string, event: CutEvent) => {
         takeTrack(context, name, event);
       },

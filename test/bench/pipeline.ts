@@ -171,7 +171,7 @@ async function startPlainLadder(gateway: GatewayProcess): Promise<PlainLadder> {
   const newestMs = unixMs(Number(response.headers.get(FEED_NEWEST_HEADER)));
   const { input, filter, outputs } = ffmpegArguments({
     ...{ encoder: offers[0].encoder, ladder: DEFAULT_LADDER, grid },
-    start: startPoint(newestMs, grid, 700),
+    start: startPoint(newestMs, grid, { leadMs: 700 }),
     targetOf: () => '-',
   });
   const child = startChild(

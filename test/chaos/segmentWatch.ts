@@ -51,6 +51,8 @@ export class SegmentWatch {
   readonly seen = new Map<number, SegmentSeen>();
   readonly #stopped = new AbortController();
   readonly #running: Promise<unknown>;
+  /** Bytes that have been read of a segment: asked for again, only what is beyond them is new. */
+  readonly #readBytes = new Map<number, number>();
   /** Newest segment of the last playlist that was read. */
   #newestListed = 0;
 
@@ -100,9 +102,14 @@ export class SegmentWatch {
         await response.body?.cancel();
         return false;
       }
+      let bytes = 0;
       for await (const piece of response.body as AsyncIterable<Uint8Array>) {
-        segment.piecesMs.push(nowMs());
         pieces.push(piece);
+        bytes += piece.length;
+        if (bytes > (this.#readBytes.get(segment.msn) ?? 0)) {
+          this.#readBytes.set(segment.msn, bytes);
+          segment.piecesMs.push(nowMs());
+        }
       }
     } catch {
       return false;

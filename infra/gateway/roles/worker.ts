@@ -119,7 +119,8 @@ class Crew {
     );
   }
 
-  async #process(worker: TranscodeWorker, { payload, epoch, signal }: JobContext): Promise<void> {
+  async #process(worker: TranscodeWorker, context: JobContext): Promise<void> {
+    const { id, payload, epoch, signal } = context;
     const { directory } = this.#house;
     const job = parseJob(payload);
     const { broadcast, slot } = job;
@@ -134,8 +135,11 @@ class Crew {
       const isFed = (await directory.feedOf(broadcast.id)) !== undefined;
       return answer === 'wanted' && !isFed ? 'idle' : answer;
     };
-    await this.#slots.during(slotKey(broadcast.id, slot), () =>
-      runWhileWanted(signal, want, (wanted) => worker.run(job, epoch, wanted)),
+    const key = slotKey(broadcast.id, slot);
+    // Another try of the same job, or an id behind an epoch that was lost.
+    const tenure = { epoch, isTakeover: epoch.attempt > 1 || id !== key };
+    await this.#slots.during(key, () =>
+      runWhileWanted(signal, want, (wanted) => worker.run(job, tenure, wanted)),
     );
   }
 }
