@@ -1,4 +1,5 @@
 /** A broadcast as the API shows it (architecture §5). Pure. */
+import { leftOutOf } from './desired.ts';
 import type { RoleStatuses } from './directory.ts';
 import { redactUrl } from '../kernel/secret.ts';
 import type { UnixMs } from '../kernel/time.ts';
@@ -21,6 +22,8 @@ export type BroadcastView = {
   /** ISO 8601 instant of the last change of state. */
   readonly since: string;
   readonly tracks: readonly unknown[];
+  /** Rungs of its ladder that are not encoded, and why. */
+  readonly leftOut: { readonly tracks: readonly string[]; readonly reason: string } | null;
   readonly encoder: string | null;
   readonly encoderReason: string | null;
   readonly redundancy: Broadcast['redundancy'];
@@ -155,6 +158,7 @@ export function broadcastView(
     source: shownSource(broadcast.source),
     since: new Date(broadcast.endedMs ?? at.since).toISOString(),
     tracks: origin?.tracks ?? [],
+    leftOut: leftOutOf(broadcast) ?? null,
     encoder: transcode?.encoder ?? null,
     encoderReason: transcode?.encoderReason ?? null,
     redundancy: broadcast.redundancy,

@@ -8,7 +8,7 @@ import { httpLimitsSchema } from './http/limits.ts';
 import { gridSchema } from '../kernel/grid.ts';
 import { Secret } from '../kernel/secret.ts';
 import { LADDER_PRESETS, ladderPreset, newLadderSchema } from '../kernel/ladder.ts';
-import { redundancySchema } from '../kernel/wire.ts';
+import { redundancySchema, sourceHeightSchema } from '../kernel/wire.ts';
 
 const listenSchema = z
   .string()
@@ -197,6 +197,7 @@ const wholeSchema = z.strictObject({
         grid: gridSchema
           .prefault({})
           .describe('Segment, part and chunk durations and frame rate of new broadcasts.'),
+        sourceHeight: sourceHeightSchema.optional(),
         redundancy: redundancySchema.default(1),
       }),
     )

@@ -48,6 +48,7 @@ function setUp(options: { autoBroadcast?: boolean; maxBroadcasts?: number } = {}
     ladder: DEFAULT_LADDER,
     grid: gridSchema.parse({}),
     redundancy: 1,
+    logger: silentLogger,
   });
   const controller = startController(
     {

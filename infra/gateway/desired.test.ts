@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { desiredBroadcasts, runOf } from './desired.ts';
+import { desiredBroadcasts, leftOutOf, runOf } from './desired.ts';
 import { memoryDirectory } from './memoryDirectory.ts';
 import { gridSchema } from '../kernel/grid.ts';
 import { DEFAULT_LADDER } from '../kernel/wire.ts';
 
 const NOW = 1_795_204_000_000;
 
-function setUp(maxBroadcasts = 2) {
+function setUp(maxBroadcasts = 2, sourceHeight?: number) {
   const { directory, saved } = memoryDirectory();
+  const said: unknown[] = [];
   const desired = desiredBroadcasts({
     directory,
     nowMs: () => NOW + 0.4,
@@ -15,8 +16,10 @@ function setUp(maxBroadcasts = 2) {
     ladder: DEFAULT_LADDER,
     grid: gridSchema.parse({}),
     redundancy: 1,
+    ...(sourceHeight === undefined ? {} : { sourceHeight }),
+    logger: { info: (fields) => void said.push(fields) },
   });
-  return { desired, saved };
+  return { desired, saved, said };
 }
 
 describe('desired broadcasts', () => {
@@ -45,6 +48,35 @@ describe('desired broadcasts', () => {
       grid: { fps: 50 },
       ladder: { video: { length: 4 } },
     });
+  });
+
+  it('have no rung above a source whose height is declared, and all again once it is not', async () => {
+    const { desired, saved, said } = setUp(2, 480);
+    const rungs = () => saved.get('demo')?.ladder.video.map(({ name }) => name);
+    const reason = 'above the source, which is declared to be 480 pixels high';
+    await desired.create({ id: 'demo' });
+    expect(rungs()).toEqual(['v480', 'v360']);
+    expect(leftOutOf(saved.get('demo')!)).toEqual({ tracks: ['v720'], reason });
+    expect(said).toEqual([{ broadcast: 'demo', tracks: ['v720'], reason }]);
+
+    // Another ladder is held to the same source, and another source brings rungs back.
+    await desired.patch('demo', { ladder: '1080p' });
+    expect(rungs()).toEqual(['v480', 'v360']);
+    const run = runOf(saved.get('demo')!);
+    await desired.patch('demo', { sourceHeight: 720 });
+    expect(rungs()).toEqual(['v720', 'v480', 'v360']);
+    expect(runOf(saved.get('demo')!)).toBeGreaterThan(run);
+    await desired.patch('demo', { sourceHeight: null });
+    expect(rungs()).toEqual(['v1080', 'v720', 'v480', 'v360']);
+    expect(saved.get('demo')).not.toHaveProperty('wholeLadder');
+    expect(saved.get('demo')).not.toHaveProperty('sourceHeight');
+  });
+
+  it('have the rungs of who encodes them elsewhere, unless its own wish says otherwise', async () => {
+    const { desired, saved } = setUp(2, 360);
+    await desired.create({ id: 'ext', source: { kind: 'publish' } });
+    await desired.create({ id: 'one', source: { kind: 'publish' }, sourceHeight: 480 });
+    expect([...saved.values()].map(({ ladder }) => ladder.video.length)).toEqual([3, 2]);
   });
 
   it('stop and start in an order that the same millisecond does not blur', async () => {

@@ -4,7 +4,8 @@
  */
 import type { RedisDirectory } from './directory.ts';
 import type { Grid } from '../kernel/grid.ts';
-import { type LadderWish, resolveLadder } from '../kernel/ladder.ts';
+import { fitLadder, type LadderWish, resolveLadder } from '../kernel/ladder.ts';
+import type { Logger } from '../kernel/logger.ts';
 import type { Broadcast, Ladder } from '../kernel/wire.ts';
 
 /** What came of a change: refusals are answers, not faults. */
@@ -23,6 +24,8 @@ export type Wish = {
   /** A preset's frame rate counts where no grid is wished with it. */
   readonly ladder?: LadderWish | undefined;
   readonly grid?: Grid | undefined;
+  /** Null where it is not known, whatever was said before. */
+  readonly sourceHeight?: number | null | undefined;
   readonly redundancy?: Broadcast['redundancy'] | undefined;
 };
 
@@ -33,8 +36,8 @@ export type Amendment = Omit<Wish, 'id'>;
 export type DesiredBroadcasts = {
   create(wish: Wish): Promise<Change>;
   /**
-   * Changes one. Another source, ladder or grid makes what runs run anew: the caller has made sure
-   * that nobody watches. Redundancy changes under its viewers.
+   * Changes one. Another source, source height, ladder or grid makes what runs run anew: the caller
+   * has made sure that nobody watches. Redundancy changes under its viewers.
    */
   patch(id: string, amendment: Amendment): Promise<Change>;
   /** Asks for the end; one that has ended stays so. */
@@ -55,7 +58,9 @@ export type DesiredDeps = {
   readonly maxBroadcasts: number;
   readonly ladder: Ladder;
   readonly grid: Grid;
+  readonly sourceHeight?: number | undefined;
   readonly redundancy: Broadcast['redundancy'];
+  readonly logger: Pick<Logger, 'info'>;
 };
 
 /** Those that ended are kept until they are deleted, up to this many in all. */
@@ -74,13 +79,39 @@ export function runOf({
   return startedMs ?? createdMs;
 }
 
-/** Ladder and grid as wished, the rest as they are. */
-function encodingOf(
-  wish: Pick<Wish, 'ladder' | 'grid'>,
-  now: Pick<Broadcast, 'ladder' | 'grid'>,
-): Pick<Broadcast, 'ladder' | 'grid'> {
-  const resolved = resolveLadder(wish.ladder ?? now.ladder, now.grid);
-  return wish.grid === undefined ? resolved : { ...resolved, grid: wish.grid };
+type Encoding = Pick<Broadcast, 'ladder' | 'wholeLadder' | 'sourceHeight' | 'grid'>;
+type Encoded = Omit<Encoding, 'sourceHeight'> & { readonly sourceHeight?: number | undefined };
+
+/** What is encoded, as wished, the rest as it is now. */
+function encodingOf(wish: Pick<Wish, 'ladder' | 'grid' | 'sourceHeight'>, now: Encoded): Encoding {
+  const whole = wish.ladder ?? now.wholeLadder ?? now.ladder;
+  const { ladder, grid } = resolveLadder(whole, now.grid);
+  const { sourceHeight = now.sourceHeight } = wish;
+  const fitted = fitLadder(ladder, sourceHeight ?? undefined);
+  return {
+    ladder: fitted,
+    ...(fitted.video.length === ladder.video.length ? {} : { wholeLadder: ladder }),
+    ...(sourceHeight == null ? {} : { sourceHeight }),
+    grid: wish.grid ?? grid,
+  };
+}
+
+/** Which rungs are not encoded since they are above the source, and why; undefined where none is. */
+export function leftOutOf({
+  ladder,
+  wholeLadder,
+  sourceHeight,
+}: Encoding): { readonly tracks: readonly string[]; readonly reason: string } | undefined {
+  const kept = new Set(ladder.video.map(({ name }) => name));
+  const tracks = (wholeLadder?.video ?? []).flatMap(({ name }) => (kept.has(name) ? [] : [name]));
+  return tracks.length === 0 || sourceHeight === undefined
+    ? undefined
+    : { tracks, reason: `above the source, which is declared to be ${sourceHeight} pixels high` };
+}
+
+/** Whether more changes than what viewers do not see. */
+export function isReshaped({ source, sourceHeight, ladder, grid }: Amendment): boolean {
+  return [source, sourceHeight, ladder, grid].some((part) => part !== undefined);
 }
 
 /** The changes on a directory. */
@@ -98,6 +129,12 @@ export function desiredBroadcasts(deps: DesiredDeps): DesiredBroadcasts {
       ? undefined
       : { kind: 'full', reason: `${MAX_KEPT} broadcasts are kept; delete some that have ended` };
   };
+  const sayLeftOut = (broadcast: Broadcast): void => {
+    const leftOut = leftOutOf(broadcast);
+    if (leftOut !== undefined) {
+      deps.logger.info({ broadcast: broadcast.id, ...leftOut }, 'rungs are left out');
+    }
+  };
   const change = async (id: string, make: (known: Broadcast) => Broadcast): Promise<Change> => {
     const known = await directory.broadcast(id);
     if (known === undefined) {
@@ -112,10 +149,12 @@ export function desiredBroadcasts(deps: DesiredDeps): DesiredBroadcasts {
 
   return {
     async create(wish) {
+      const source = wish.source ?? { kind: 'pixel-streaming', streamerId: wish.id };
+      // Who encodes elsewhere has rungs, not a picture that the configuration could know of.
+      const sourceHeight = source.kind === 'publish' ? undefined : deps.sourceHeight;
       const broadcast: Broadcast = {
-        id: wish.id,
-        source: wish.source ?? { kind: 'pixel-streaming', streamerId: wish.id },
-        ...encodingOf(wish, deps),
+        ...{ id: wish.id, source },
+        ...encodingOf(wish, { ...deps, sourceHeight }),
         redundancy: wish.redundancy ?? deps.redundancy,
         createdMs: now(),
       };
@@ -124,6 +163,7 @@ export function desiredBroadcasts(deps: DesiredDeps): DesiredBroadcasts {
         return refused;
       }
       if (await directory.addBroadcast(broadcast)) {
+        sayLeftOut(broadcast);
         return { kind: 'done', broadcast };
       }
       const known = await directory.broadcast(wish.id);
@@ -134,19 +174,30 @@ export function desiredBroadcasts(deps: DesiredDeps): DesiredBroadcasts {
         };
       }
       await directory.saveBroadcast(broadcast);
+      sayLeftOut(broadcast);
       return { kind: 'done', broadcast };
     },
-    patch: (id, { source, ladder, grid, redundancy }) =>
-      change(id, (known) => ({
-        ...known,
-        ...(source === undefined ? {} : { source }),
-        ...encodingOf({ ladder, grid }, known),
-        ...(redundancy === undefined ? {} : { redundancy }),
-        // Jobs carry what they were made for: those of another run are over.
-        ...(isEnded(known) || (source ?? ladder ?? grid) === undefined
-          ? {}
-          : { startedMs: Math.max(now(), runOf(known) + 1) }),
-      })),
+    async patch(id, amendment) {
+      const { source, redundancy } = amendment;
+      const changed = await change(id, (known) => {
+        const { createdMs, startedMs, endedMs } = known;
+        return {
+          ...{ id, createdMs, source: source ?? known.source },
+          ...encodingOf(amendment, known),
+          redundancy: redundancy ?? known.redundancy,
+          ...(startedMs === undefined ? {} : { startedMs }),
+          ...(endedMs === undefined ? {} : { endedMs }),
+          // Jobs carry what they were made for: those of another run are over.
+          ...(isEnded(known) || !isReshaped(amendment)
+            ? {}
+            : { startedMs: Math.max(now(), runOf(known) + 1) }),
+        };
+      });
+      if (changed.kind === 'done' && isReshaped(amendment)) {
+        sayLeftOut(changed.broadcast);
+      }
+      return changed;
+    },
     // The instants of one broadcast only grow, whatever the clock says: their order is its state.
     stop: (id) =>
       change(id, (known) =>

@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { gridFault, gridSchema } from './grid.ts';
 import {
+  fitLadder,
   LADDER_PRESETS,
   ladderPreset,
   ladderWishSchema,
@@ -72,4 +74,38 @@ it('an unknown preset is told which there are', () => {
   expect(ladderWishSchema.safeParse('8k').error?.issues.map(({ message }) => message)).toEqual([
     'is one of 720p, 1080p, 1080p60, 2160p60, or has video and audio rungs',
   ]);
+});
+
+const heightsArbitrary = fc.array(fc.integer({ min: 8, max: 2160 }), {
+  minLength: 1,
+  maxLength: 8,
+});
+
+it('what is left of a ladder is never empty nor above the source, save the lowest, and only grows', () => {
+  fc.assert(
+    fc.property(
+      heightsArbitrary,
+      fc.integer({ min: 16, max: 4320 }),
+      fc.integer({ min: 0, max: 4320 }),
+      (heights, sourceHeight, growth) => {
+        const video = heights.map((half, index) => ({
+          ...{ ...rung, name: `v${half * 2}-${index + 1}`, height: half * 2 },
+        }));
+        const lowest = Math.min(...video.map(({ height }) => height));
+        const fitted = fitLadder({ video, audio }, sourceHeight);
+        expect(fitted.audio).toEqual(audio);
+        expect(fitted.video.length).toBeGreaterThan(0);
+        for (const { height } of fitted.video) {
+          expect(height <= sourceHeight || height === lowest).toBe(true);
+        }
+        // In the order of the ladder, everything that fits.
+        expect(fitted.video).toEqual(video.filter((one) => fitted.video.includes(one)));
+        const fits = video.filter(({ height }) => height <= sourceHeight);
+        expect(fitted.video).toEqual(expect.arrayContaining(fits));
+        const grown = fitLadder({ video, audio }, sourceHeight + growth);
+        expect(grown.video).toEqual(expect.arrayContaining([...fitted.video]));
+        expect(fitLadder({ video, audio }, undefined).video).toEqual(video);
+      },
+    ),
+  );
 });

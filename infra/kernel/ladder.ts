@@ -85,6 +85,18 @@ export function resolveLadder(wish: LadderWish, grid: Grid): { ladder: Ladder; g
   return { ladder, grid: gridFault(paced) === undefined ? paced : nearestGrid(fps) };
 }
 
+/**
+ * What is encoded of `ladder` for a source of which it is known how high its picture is: the rungs
+ * that are not above it, or where all are, those of the lowest height.
+ *
+ * @param sourceHeight pixels; undefined where nobody has said, which leaves nothing out
+ */
+export function fitLadder(ladder: Ladder, sourceHeight: number | undefined): Ladder {
+  const lowest = Math.min(...ladder.video.map(({ height }) => height));
+  const bound = Math.max(sourceHeight ?? Infinity, lowest);
+  return { ...ladder, video: ladder.video.filter(({ height }) => height <= bound) };
+}
+
 function misnamed({ video, audio: sound }: Ladder): string[] {
   const stems = [
     ...video.map(({ name, height, codec = 'h264' }) => ({

@@ -101,6 +101,15 @@ export const sourceSchema = z.discriminatedUnion('kind', [
     .describe('Somebody else encodes: any CMAF encoder that PUTs the tracks of the ladder.'),
 ]);
 
+/** How high the picture of a source is, by declaration. */
+export const sourceHeightSchema = z
+  .int()
+  .min(16)
+  .max(4320)
+  .describe(
+    'Height of the source picture (pixels) at its largest: rungs above it are left out. Where unset none is.',
+  );
+
 /** How many workers encode a broadcast at once. */
 export const redundancySchema = z
   .union([z.literal(1), z.literal(2)])
@@ -110,7 +119,11 @@ export const redundancySchema = z
 export const broadcastSchema = z.strictObject({
   id: broadcastIdSchema,
   source: sourceSchema,
-  ladder: ladderSchema,
+  ladder: ladderSchema.describe('What is encoded and listed: no rung above the source.'),
+  sourceHeight: sourceHeightSchema.optional(),
+  wholeLadder: ladderSchema
+    .optional()
+    .describe('The ladder that was wished for, where some of it is left out.'),
   grid: gridSchema,
   redundancy: redundancySchema.default(1),
   createdMs: z.int().describe('When it was first desired (Unix ms).'),

@@ -11,6 +11,7 @@ const viewSchema = z.looseObject({
   reason: z.string().optional(),
   encoder: z.string().nullable(),
   tracks: z.array(z.looseObject({ name: z.string() })),
+  leftOut: z.looseObject({ tracks: z.array(z.string()), reason: z.string() }).nullish(),
   urls: z.looseObject({ watch: z.string() }),
   recording: z.looseObject({ hls: z.string(), isComplete: z.boolean() }).nullish(),
 });
@@ -25,7 +26,9 @@ export type CreateOptions = Api & {
   readonly redundancy?: '1' | '2' | undefined;
   /** Name of a preset. */
   readonly ladder?: string | undefined;
-  /** YAML file with `source`, `ladder`, `grid` and `redundancy`. */
+  /** Of the source picture at its largest (pixels). */
+  readonly sourceHeight?: number | undefined;
+  /** YAML file with `source`, `ladder`, `sourceHeight`, `grid` and `redundancy`. */
   readonly file?: string | undefined;
 };
 
@@ -65,6 +68,7 @@ export async function createBroadcast(id: string, options: CreateOptions): Promi
   const wish = {
     ...(await readWish(options.file)),
     ...(options.ladder === undefined ? {} : { ladder: options.ladder }),
+    ...(options.sourceHeight === undefined ? {} : { sourceHeight: options.sourceHeight }),
     ...(options.publish === true ? { source: { kind: 'publish' } } : {}),
     ...(options.streamer === undefined && options.signalling === undefined
       ? {}
@@ -93,7 +97,7 @@ export async function deleteBroadcast(id: string, api: Api): Promise<void> {
 }
 
 function printChange(body: unknown, api: Api): void {
-  const { id, state, reason, urls, recording } = parseAnswer(viewSchema, body);
+  const { id, state, reason, leftOut, urls, recording } = parseAnswer(viewSchema, body);
   if (api.json) {
     console.log(JSON.stringify(body));
     return;
@@ -101,6 +105,9 @@ function printChange(body: unknown, api: Api): void {
   const why = reason === undefined ? '' : ` (${reason})`;
   const path = state === 'ended' ? recording?.hls : urls.watch;
   console.log(`${id} is ${state}${why}`);
+  if (leftOut != null) {
+    console.log(`without ${leftOut.tracks.join(', ')}: ${leftOut.reason}`);
+  }
   if (path !== undefined) {
     console.log(new URL(path, api.url).href);
   }

@@ -6,6 +6,7 @@ import { cpus } from 'node:os';
 import { promisify } from 'node:util';
 import { probeEncoders } from '../../../packager/worker/index.ts';
 import { errorText } from '../../kernel/errors.ts';
+import { fitLadder } from '../../kernel/ladder.ts';
 import { silentLogger } from '../../kernel/logger.ts';
 import type { GatewayConfig, Listen } from '../config.ts';
 import { certificateWarning, loadCertificate } from '../http/certificate.ts';
@@ -62,7 +63,8 @@ async function toolFinding(command: string, args: string[]): Promise<Finding> {
 async function encoderFindings(config: GatewayConfig): Promise<Finding[]> {
   const { worker, broadcast } = config;
   try {
-    const { offers, failed } = await probeEncoders(worker, broadcast.ladder, silentLogger, true);
+    const ladder = fitLadder(broadcast.ladder, broadcast.sourceHeight);
+    const { offers, failed } = await probeEncoders(worker, ladder, silentLogger, true);
     return [
       ...offers.map(({ encoder, capacity, capacityReason }) => ({
         what: encoder.name,

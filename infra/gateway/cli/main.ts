@@ -172,12 +172,20 @@ overApi('create <id>', 'make one; what is not said here is the configuration of 
   .addOption(new Option('--ladder <preset>', 'rungs and frame rate').choices(LADDER_PRESETS))
   .addOption(
     new Option(
+      '--source-height <pixels>',
+      'height of the source picture at its largest: rungs above it are left out',
+    ).argParser(positive),
+  )
+  .addOption(
+    new Option(
       '--signalling <url>',
       "another deployment's signalling server, where its players connect; its first streamer without --streamer",
     ).conflicts('publish'),
   )
   .addOption(new Option('--redundancy <n>', 'workers that encode it at once').choices(['1', '2']))
-  .addOption(new Option('--file <file>', 'YAML with source, ladder, grid and redundancy'))
+  .addOption(
+    new Option('--file <file>', 'YAML with source, ladder, sourceHeight, grid and redundancy'),
+  )
   .action((id: string, options: CreateOptions) => createBroadcast(id, options));
 overApi('stop <id>', 'end it for its viewers; the recording stays').action(
   (id: string, options: Api) => changeBroadcast('stop', id, options),

@@ -2,6 +2,7 @@
  * A small cluster on one machine, as it is set up: which processes, and the environment of each.
  * Several machines are configured by the same variables. Pure.
  */
+import { fitLadder } from '../../kernel/ladder.ts';
 import { DEFAULT_LADDER, type Ladder } from '../../kernel/wire.ts';
 import type { Role } from '../config.ts';
 
@@ -98,8 +99,6 @@ function member(options: ClusterOptions, role: Role, name: string): MemberPlan {
 
 /** The best `rungs` rungs of the default ladder that are not above the source. */
 export function clusterLadder({ height }: ClusterSource, rungs: number): Ladder {
-  return {
-    video: DEFAULT_LADDER.video.filter((rung) => rung.height <= height).slice(0, rungs),
-    audio: [...DEFAULT_LADDER.audio],
-  };
+  const { video, audio } = fitLadder(DEFAULT_LADDER, height);
+  return { video: video.slice(0, rungs), audio: [...audio] };
 }

@@ -52,6 +52,7 @@ beforeAll(async () => {
           ladder: DEFAULT_LADDER,
           grid,
           redundancy: 1,
+          logger: silentLogger,
         }),
         broadcasts: () => Promise.resolve([...saved.keys()].flatMap((id) => view(id) ?? [])),
         broadcast: (id) => Promise.resolve(view(id)),

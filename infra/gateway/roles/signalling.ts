@@ -34,6 +34,7 @@ export async function buildSignalling(house: House, doors: Doors, guard: Guard):
     directory,
     nowMs: () => clock.nowMs(),
     maxBroadcasts: config.maxBroadcasts,
+    logger: house.area('desired'),
   });
   followStreamers(house, signalling, desired);
 

@@ -8,6 +8,7 @@ import {
 import { errorText, GatewayError } from '../../kernel/errors.ts';
 import { type JobContext, type Offer, startJobRunner } from '../../kernel/jobs.ts';
 import { type Closeable, pause } from '../../kernel/lifecycle.ts';
+import { fitLadder } from '../../kernel/ladder.ts';
 import { slotKey, type TranscodeJob, transcodeJobSchema } from '../../kernel/wire.ts';
 import { runOf } from '../desired.ts';
 import { type DeskEncoder, EncoderDesk } from '../encoderDesk.ts';
@@ -26,7 +27,9 @@ const CLOSE_MS = 13_000;
 /** Builds it; finds the encoders by probe encodes. */
 export async function buildWorker(house: House): Promise<RolePart> {
   const { config, area, stack } = house;
-  const { offers } = await probeEncoders(config.worker, config.broadcast.ladder, area('worker'));
+  const { ladder, sourceHeight } = config.broadcast;
+  const probed = fitLadder(ladder, sourceHeight);
+  const { offers } = await probeEncoders(config.worker, probed, area('worker'));
   const crew = new Crew(house, offers);
   const [{ encoder }] = offers;
   return {

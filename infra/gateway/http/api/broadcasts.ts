@@ -1,7 +1,7 @@
 /** `/api/v1/broadcasts`: what is desired and how it does. */
 import type { Response } from 'express';
 import type { BroadcastView } from '../../broadcastView.ts';
-import type { Amendment, Change, DesiredBroadcasts } from '../../desired.ts';
+import { type Change, type DesiredBroadcasts, isReshaped } from '../../desired.ts';
 import { broadcastIdSchema } from '../../../kernel/wire.ts';
 import { sendProblem } from '../problem.ts';
 import { type Call, type Route, sendJson, withBody } from './route.ts';
@@ -168,11 +168,6 @@ async function visible(
 
 function isOnAir({ state }: BroadcastView): boolean {
   return state !== 'ended' && state !== 'idle';
-}
-
-/** Whether more changes than what viewers do not see. */
-function isReshaped({ source, ladder, grid }: Amendment): boolean {
-  return [source, ladder, grid].some((part) => part !== undefined);
 }
 
 function isId(id: string): boolean {

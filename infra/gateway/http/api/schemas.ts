@@ -7,12 +7,20 @@ import {
   broadcastIdSchema,
   originStatusSchema,
   redundancySchema,
+  sourceHeightSchema,
   sourceSchema,
   transcodeStatusSchema,
 } from '../../../kernel/wire.ts';
 import { workerReportSchema } from '../../../kernel/workerReport.ts';
 
 const nameSchema = z.string().min(1).max(256);
+
+const wishedHeightSchema = sourceHeightSchema
+  .nullable()
+  .optional()
+  .describe(
+    'Height of the source picture (pixels) at its largest: rungs above it are left out. Null where it is not known: none is.',
+  );
 
 /** `POST /api/v1/broadcasts`: what is left out is the configuration's. */
 export const createBroadcastSchema = z.strictObject({
@@ -21,6 +29,7 @@ export const createBroadcastSchema = z.strictObject({
     .optional()
     .describe('Where its picture comes from; the streamer of the same name where left out.'),
   ladder: ladderWishSchema.optional(),
+  sourceHeight: wishedHeightSchema,
   grid: gridSchema.optional(),
   redundancy: redundancySchema.optional(),
 });
@@ -30,11 +39,12 @@ export const patchBroadcastSchema = z
   .strictObject({
     source: sourceSchema.optional(),
     ladder: ladderWishSchema.optional(),
+    sourceHeight: wishedHeightSchema,
     grid: gridSchema.optional(),
     redundancy: redundancySchema.optional(),
   })
   .refine((patch) => Object.values(patch).some((value) => value !== undefined), {
-    message: 'must change source, ladder, grid or redundancy',
+    message: 'must change source, ladder, sourceHeight, grid or redundancy',
   });
 
 /** Bodies of requests whose path says everything. */
@@ -78,6 +88,10 @@ export const broadcastSchema = z
     source: sourceSchema,
     since: instantSchema.describe('Instant of the last change of state.'),
     tracks: originStatusSchema.shape.tracks,
+    leftOut: z
+      .object({ tracks: z.array(z.string()), reason: z.string() })
+      .nullable()
+      .describe('Rungs of its ladder that are not encoded, and why.'),
     encoder: z.string().nullable(),
     encoderReason: z.string().nullable(),
     redundancy: redundancySchema,
