@@ -137,7 +137,7 @@ describe('a job', () => {
 
 /** A runner whose runs outlive their job until the test ends them. */
 function lingeringRunner(name: string, options: Partial<JobRunnerOptions> = {}) {
-  return holdingRunner(name, { ...options, hasSuccessor: () => Promise.resolve(true) });
+  return holdingRunner(name, { ...options, mayLinger: () => Promise.resolve(true) });
 }
 
 describe('a run that outlives its job', () => {

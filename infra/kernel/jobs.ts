@@ -42,10 +42,10 @@ export type JobRunnerOptions = {
   /** Jobs of one id whose payloads give the same text are the same work; all of it by default. */
   readonly identityOf?: (payload: unknown) => string;
   /**
-   * Whether somebody else may take what is handed over at the close. The run goes on until it is
-   * fenced off by its successor then; where it is absent or says no, it ends first.
+   * Whether the run of a job that is handed over at the close goes on without it until its successor
+   * fences it off; where it is absent, fails or says no, the run ends first.
    */
-  readonly hasSuccessor?: () => Promise<boolean>;
+  readonly mayLinger?: (job: Pick<JobContext, 'id' | 'payload'>) => Promise<boolean>;
 };
 
 /**
@@ -85,6 +85,7 @@ type Release = 'handed over' | 'lock lost';
 
 /** Work that has begun. */
 type Run = {
+  readonly payload: unknown;
   readonly identity: string;
   readonly ended: Promise<void>;
   readonly stop: AbortController;
@@ -105,21 +106,20 @@ export function startJobRunner(
   const runs = new Map<string, Run>();
   const lingering = new Set<Promise<void>>();
   const stillness = new StillnessWatch();
-  let mayLinger = false;
 
   const begin = (context: Omit<JobContext, 'signal'>): Run => {
     const stop = new AbortController();
     logger.info({ job: context.id, epoch: formatEpoch(context.epoch) }, 'job begins');
     const ended = process({ ...context, signal: stop.signal });
-    const identity = identityOf(context.payload);
-    const run: Run = { identity, ended, stop, release: undefined };
-    runs.set(context.id, run);
+    const { id, payload } = context;
+    const run: Run = { payload, identity: identityOf(payload), ended, stop, release: undefined };
+    runs.set(id, run);
     void ended
       .catch(() => undefined)
       .then(() => {
-        logger.info({ job: context.id }, 'job over');
-        if (runs.get(context.id) === run) {
-          runs.delete(context.id);
+        logger.info({ job: id }, 'job over');
+        if (runs.get(id) === run) {
+          runs.delete(id);
         }
       });
     return run;
@@ -161,8 +161,10 @@ export function startJobRunner(
   };
 
   const handOver = async (job: Job, token: string | undefined, run: Run): Promise<never> => {
-    if (mayLinger) {
-      linger(job.id ?? '', run, 'handed over');
+    const id = job.id ?? '';
+    const { payload } = run;
+    if ((await options.mayLinger?.({ id, payload }).catch(nothing)) === true) {
+      linger(id, run, 'handed over');
     } else {
       run.stop.abort('handed over');
       await run.ended.catch(() => undefined);
@@ -245,7 +247,6 @@ export function startJobRunner(
   return {
     close() {
       closing ??= (async () => {
-        mayLinger = (await options.hasSuccessor?.().catch(() => false)) ?? false;
         const closed = worker.close();
         for (const run of runs.values()) {
           run.release?.('handed over');

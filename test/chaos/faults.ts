@@ -130,6 +130,12 @@ export const FAULTS: readonly Fault[] = [
     targets: [NOTHING_MISSING, UNCHANGED, stallsBelow(100)],
   },
   {
+    ...{ name: 'term-worker-double', about: 'the same with two encoders', redundancy: 2 },
+    ...{ times: 10, lookMs: 4000 },
+    strike: (rig) => endWorker(rig, 'SIGTERM'),
+    targets: [NOTHING_MISSING, UNCHANGED, stallsBelow(100)],
+  },
+  {
     ...{ name: 'freeze-worker', about: 'worker and ffmpeg frozen for 10 s', redundancy: 1 },
     ...{ times: 3, lookMs: 6000 },
     async strike(rig) {

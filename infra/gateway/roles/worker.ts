@@ -14,7 +14,7 @@ import { runOf } from '../desired.ts';
 import { type DeskEncoder, EncoderDesk } from '../encoderDesk.ts';
 import { runWhileWanted, type Want, wantOf } from '../jobWatch.ts';
 import { transcodeJobId } from '../reconcile.ts';
-import { seatingOf } from '../seating.ts';
+import { isMissed, seatingOf } from '../seating.ts';
 import { transcodeQueueName } from '../transcodeQueues.ts';
 import { type WorkerBoard, workerBoard } from '../workerBoard.ts';
 import type { House, RolePart } from './house.ts';
@@ -100,7 +100,7 @@ class Crew {
         concurrency: offer.capacity,
         consider: async (job: Pick<JobContext, 'id' | 'payload' | 'epoch'>): Promise<Offer> =>
           desk.hasRoom() ? this.#slots.consider(job) : 'leave',
-        hasSuccessor: () => this.#slots.hasSuccessor(),
+        mayLinger: ({ payload }: Pick<JobContext, 'payload'>) => this.#slots.isMissed(payload),
       };
       const process = (job: JobContext): Promise<void> =>
         desk.during(job.id, () => this.#process(worker, job));
@@ -200,9 +200,17 @@ class Slots {
     return 'run';
   }
 
-  async hasSuccessor(): Promise<boolean> {
+  /** Whether viewers would miss the run of a job that ends now. */
+  async isMissed(payload: unknown): Promise<boolean> {
     const { directory, seat } = this.#house;
-    return (await directory.workers()).some(({ instance }) => instance !== seat.instance);
+    const { broadcast, slot } = parseJob(payload);
+    const [other, status, workers] = await Promise.all([
+      directory.slotOf(slotKey(broadcast.id, 1 - slot)),
+      directory.transcodeOf(broadcast.id, 1 - slot),
+      directory.workers(),
+    ]);
+    const isEncoding = status?.state === 'encoding';
+    return isMissed(seat, other && { seat: other, isEncoding }, workers);
   }
 
   /** Says that slot `key` runs here for as long as `work` does. */
