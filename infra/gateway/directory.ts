@@ -67,8 +67,6 @@ export type RedisDirectory = Directory &
     /** Says who runs a slot (`slotKey`). */
     leaseSlot(key: string, seat: Seat): Promise<void>;
     slotOf(key: string): Promise<Seat | undefined>;
-    /** What the worker of a slot said last; undefined where it says nothing. */
-    transcodeOf(broadcastId: string, slot: number): Promise<TranscodeStatus | undefined>;
     /** Slots whose publisher an origin has lost of late, with its epoch. */
     lostPublishers(): Promise<ReadonlyMap<string, Epoch>>;
     /** Behind this epoch the slot's job has another id. */
@@ -163,9 +161,6 @@ export function redisDirectory(store: KeyValueStore): RedisDirectory {
     reportLostPublisher: (id, slot, epoch) =>
       lease(`${LOST}:${slotKey(id, slot)}`, formatEpoch(epoch)),
     reportOrigin: (id, status) => lease(`${STATUS}:origin:${id}`, status),
-    async transcodeOf(id, slot) {
-      return statusOf(await store.get(`${STATUS}:transcode:${id}:${slot}`), transcodeStatusSchema);
-    },
     async timelineAnchor(id) {
       return statusOf(await store.get(`${TIMELINES}:${id}`), timelineAnchorSchema);
     },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isMissed, type Seat, seatingOf, type Sister } from './seating.ts';
+import { type Seat, seatingOf } from './seating.ts';
 
 const A: Seat = { instance: 'a', host: 'one' };
 const B: Seat = { instance: 'b', host: 'one' };
@@ -19,22 +19,6 @@ describe('a slot', () => {
     'is one to %s where %s',
     (kind, _why, me, other, workers, waitedMs) => {
       expect(seatingOf(me, other, workers, waitedMs).kind).toBe(kind);
-    },
-  );
-});
-
-describe('a run at the end of its process', () => {
-  it.each([
-    ['goes on', 'nobody runs the other slot, and another worker lives', undefined, [A, B], true],
-    ['ends', 'nobody else lives', undefined, [A], false],
-    ['ends', 'the other slot is encoded', { seat: B, isEncoding: true }, [A, B], false],
-    ['goes on', 'the other slot only starts', { seat: B, isEncoding: false }, [A, B], true],
-    ['goes on', 'who ran the other is dead', { seat: B, isEncoding: true }, [A, C], true],
-    ['goes on', 'the other runs here, and ends too', { seat: A, isEncoding: true }, [A, B], true],
-  ] satisfies [string, string, Sister | undefined, Seat[], boolean][])(
-    '%s where %s',
-    (_what, _why, sister, workers, expected) => {
-      expect(isMissed(A, sister, workers)).toBe(expected);
     },
   );
 });

@@ -3,26 +3,11 @@
 /** A process that encodes. */
 export type Seat = { readonly instance: string; readonly host: string };
 
-/** Who runs the other slot, and whether its encoder works. */
-export type Sister = { readonly seat: Seat; readonly isEncoding: boolean };
-
 /** Whether to take a job, and why not. */
 export type Seating = { readonly kind: 'take' } | { readonly kind: 'leave'; readonly why: string };
 
 /** Another host that lives and takes nothing is full: beyond this the slots share a host. */
 const PATIENCE_MS = 5000;
-
-/**
- * Whether a run goes on at the end of its process until a successor is followed. Not where the other
- * slot is encoded: origins go on with that at the very sample. Nor where nobody else lives; one that
- * has no room now may get some, or another may come.
- */
-export function isMissed(me: Seat, sister: Sister | undefined, workers: readonly Seat[]): boolean {
-  const others = workers.filter(({ instance }) => instance !== me.instance);
-  const isCovered =
-    sister?.isEncoding === true && others.some(({ instance }) => instance === sister.seat.instance);
-  return others.length > 0 && !isCovered;
-}
 
 /**
  * @param me who is offered the job

@@ -97,9 +97,9 @@ function seatsOf(
   workers: readonly WorkerReport[],
   one: EncoderClass,
 ): { free: number; limit: number; running: number; reasons: string[] } {
-  const encoders = workers.flatMap((worker) =>
-    worker.encoders.filter((encoder) => encoder.class === one),
-  );
+  const encoders = workers
+    .filter(({ isStopping }) => isStopping !== true)
+    .flatMap((worker) => worker.encoders.filter((encoder) => encoder.class === one));
   const sum = (of: (encoder: (typeof encoders)[number]) => number): number =>
     encoders.reduce((total, encoder) => total + of(encoder), 0);
   return {

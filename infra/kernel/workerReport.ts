@@ -7,6 +7,7 @@ import { transcodeStatusSchema } from './wire.ts';
 export const workerReportSchema = z.object({
   instance: z.string(),
   host: z.string(),
+  isStopping: z.boolean().optional().describe('It takes no more jobs.'),
   encoders: z.array(
     z.object({
       class: z.enum(ENCODER_CLASSES),

@@ -5,6 +5,7 @@ import {
   type TranscodeWorker,
   type WorkerDeps,
 } from '../../../packager/worker/index.ts';
+import type { EncoderClass } from '../../kernel/encoders.ts';
 import { errorText, GatewayError } from '../../kernel/errors.ts';
 import { type JobContext, type Offer, startJobRunner } from '../../kernel/jobs.ts';
 import { type Closeable, pause } from '../../kernel/lifecycle.ts';
@@ -13,8 +14,9 @@ import { slotKey, type TranscodeJob, transcodeJobSchema } from '../../kernel/wir
 import { runOf } from '../desired.ts';
 import { type DeskEncoder, EncoderDesk } from '../encoderDesk.ts';
 import { runWhileWanted, type Want, wantOf } from '../jobWatch.ts';
+import { lingersOnLeave } from '../leaving.ts';
 import { transcodeJobId } from '../reconcile.ts';
-import { isMissed, seatingOf } from '../seating.ts';
+import { seatingOf } from '../seating.ts';
 import { transcodeQueueName } from '../transcodeQueues.ts';
 import { type WorkerBoard, workerBoard } from '../workerBoard.ts';
 import type { House, RolePart } from './house.ts';
@@ -23,6 +25,8 @@ const SLOT_LEASE_RENEWAL_MS = 1000;
 const REPORT_INTERVAL_MS = 1000;
 /** Hand-over overlaps with its successor for up to 10 s. */
 const CLOSE_MS = 13_000;
+/** A Redis that is away holds up no shutdown. */
+const SAY_STOPPING_MS = 1000;
 
 /** Builds it; finds the encoders by probe encodes. */
 export async function buildWorker(house: House): Promise<RolePart> {
@@ -49,6 +53,7 @@ class Crew {
   readonly #slots: Slots;
   readonly #desks: readonly { readonly desk: EncoderDesk; readonly offer: DeskEncoder }[];
   #wake = new AbortController();
+  #isStopping = false;
 
   constructor(house: House, offers: readonly DeskEncoder[]) {
     this.#house = house;
@@ -66,18 +71,12 @@ class Crew {
 
   /** Says each second, and when jobs come or go, what runs here. */
   reporting(): Closeable {
-    const { seat, area } = this.#house;
+    const { area } = this.#house;
     const stopped = new AbortController();
     const loop = (async () => {
       while (!stopped.signal.aborted) {
         this.#wake = new AbortController();
-        const parts = this.#desks.map(({ desk }) => desk.report());
-        const report = {
-          ...seat,
-          encoders: parts.map(({ encoder }) => encoder),
-          jobs: parts.flatMap(({ jobs }) => jobs),
-        };
-        await this.#board.report(report).catch((error: unknown) => {
+        await this.#report().catch((error: unknown) => {
           area('worker').debug({ error: errorText(error) }, 'report not written');
         });
         await pause(REPORT_INTERVAL_MS, AbortSignal.any([stopped.signal, this.#wake.signal]));
@@ -99,13 +98,38 @@ class Crew {
         ...{ location, name: transcodeQueueName(offer.encoder.class), identityOf },
         concurrency: offer.capacity,
         consider: async (job: Pick<JobContext, 'id' | 'payload' | 'epoch'>): Promise<Offer> =>
-          desk.hasRoom() ? this.#slots.consider(job) : 'leave',
-        mayLinger: ({ payload }: Pick<JobContext, 'payload'>) => this.#slots.isMissed(payload),
+          !this.#isStopping && desk.hasRoom() ? this.#slots.consider(job) : 'leave',
+        mayLinger: ({ id }: Pick<JobContext, 'id'>) => this.#mayLinger(id, offer.encoder.class),
       };
       const process = (job: JobContext): Promise<void> =>
         desk.during(job.id, () => this.#process(worker, job));
       stack.push(startJobRunner(options, process, area('queue')), CLOSE_MS);
     }
+    // Before any runner closes: of two workers that stop at once, one at least knows of the other.
+    stack.push({ close: () => this.#sayStopping() }, SAY_STOPPING_MS);
+  }
+
+  async #sayStopping(): Promise<void> {
+    this.#isStopping = true;
+    await this.#report();
+  }
+
+  async #report(): Promise<void> {
+    const parts = this.#desks.map(({ desk }) => desk.report());
+    await this.#board.report({
+      ...this.#house.seat,
+      ...(this.#isStopping ? { isStopping: true } : {}),
+      encoders: parts.map(({ encoder }) => encoder),
+      jobs: parts.flatMap(({ jobs }) => jobs),
+    });
+  }
+
+  async #mayLinger(jobId: string, needed: EncoderClass): Promise<boolean> {
+    const { directory, seat, area } = this.#house;
+    const [workers, lost] = await Promise.all([this.#board.workers(), directory.lostPublishers()]);
+    const answer = lingersOnLeave(jobId, { me: seat.instance, class: needed, workers, lost });
+    area('worker').info({ job: jobId, goesOn: answer }, 'job handed back');
+    return answer;
   }
 
   #workerOf(desk: EncoderDesk, { encoder }: DeskEncoder): TranscodeWorker {
@@ -198,19 +222,6 @@ class Slots {
     // At once, so that the other slot, if it is considered just now, finds this one here.
     this.#mine.add(key);
     return 'run';
-  }
-
-  /** Whether viewers would miss the run of a job that ends now. */
-  async isMissed(payload: unknown): Promise<boolean> {
-    const { directory, seat } = this.#house;
-    const { broadcast, slot } = parseJob(payload);
-    const [other, status, workers] = await Promise.all([
-      directory.slotOf(slotKey(broadcast.id, 1 - slot)),
-      directory.transcodeOf(broadcast.id, 1 - slot),
-      directory.workers(),
-    ]);
-    const isEncoding = status?.state === 'encoding';
-    return isMissed(seat, other && { seat: other, isEncoding }, workers);
   }
 
   /** Says that slot `key` runs here for as long as `work` does. */
