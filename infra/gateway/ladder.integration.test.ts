@@ -1,4 +1,4 @@
-/** One gateway, a source of 360 lines and the default ladder: what is listed of it, in every text. */
+/** One gateway, a source of 360 lines, the default ladder and another audio rung: what is listed of it. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type GatewayProcess, startGatewayProcess } from '../../test/support/gatewayProcess.ts';
 import { type KillableStreamer, startStreamer } from '../../test/support/interruption.ts';
@@ -11,7 +11,13 @@ let streamer: KillableStreamer;
 beforeAll(async () => {
   gateway = await startGatewayProcess({
     isDemo: false,
-    environment: { GRANDSTAND_BROADCAST_SOURCE_HEIGHT: '360' },
+    environment: {
+      GRANDSTAND_BROADCAST_SOURCE_HEIGHT: '360',
+      GRANDSTAND_BROADCAST_LADDER_AUDIO: JSON.stringify([
+        { name: 'a128', bitrateBps: 128_000 },
+        { name: 'a64', bitrateBps: 64_000 },
+      ]),
+    },
   });
   streamer = startStreamer(gateway.streamerUrl, '640x360');
 }, LIVE_MS);
@@ -23,15 +29,20 @@ afterAll(async () => {
 
 it('rungs above the declared source are in no playlist, and the API says why', async () => {
   const { tracks, leftOut } = await gateway.untilLive('demo', LIVE_MS);
-  expect(tracks.map(({ name }) => name)).toEqual(['v360', 'a128']);
+  expect(tracks.map(({ name }) => name)).toEqual(['v360', 'a128', 'a64']);
   expect(leftOut).toEqual({
     tracks: ['v720', 'v480'],
     reason: 'above the source, which is declared to be 360 pixels high',
   });
   const text = async (name: string): Promise<string> =>
     (await fetch(`${gateway.url}/live/demo/${name}`)).text();
-  const named = (list: string): unknown => [...new Set(list.match(/\bv\d{3,4}\b/g))];
-  expect(named(await text('main.m3u8'))).toEqual(['v360']);
-  expect(named(await text('manifest.mpd'))).toEqual(['v360']);
+  const found = (list: string, pattern: RegExp): unknown =>
+    [...list.matchAll(pattern)].map(([, name]) => name);
+  const hls = await text('main.m3u8');
+  expect(found(hls, /\n(\w+)\/media/g)).toEqual(['v360', 'a128', 'a64']);
+  expect(found(hls, /GROUP-ID="(\w+)"/g)).toEqual(['a128', 'a64']);
+  const dash = await text('manifest.mpd');
+  expect(found(dash, /<AdaptationSet id="(\d)"/g)).toEqual(['1', '2']);
+  expect(found(dash, /<Representation id="(\w+)"/g)).toEqual(['v360', 'a128', 'a64']);
   expect(gateway.log.join('\n')).toContain('rungs are left out');
 });

@@ -56,6 +56,27 @@ it.each([
   expect(result.error?.issues[0]?.message).toBe(fault);
 });
 
+const a64 = { name: 'a64', bitrateBps: 64_000 };
+
+it.each([
+  ['as they are', [...audio, a64, { ...a64, name: 'a64-2' }], undefined],
+  [
+    'of another bitrate',
+    [{ ...a64, name: 'a96' }],
+    'rung a96 must be named a64, or a64-2 and so on',
+  ],
+  ['twice', [a64, a64], 'rung names must be distinct'],
+  ['none', [], 'Too small: expected array to have >=1 items'],
+  [
+    'five',
+    Array.from({ length: 5 }, (_, n) => ({ ...a64, name: `a64-${n}` })),
+    'Too big: expected array to have <=4 items',
+  ],
+])('audio rungs, %s', (_title, sound, fault) => {
+  const result = newLadderSchema.safeParse({ video: [rung], audio: sound });
+  expect(result.error?.issues[0]?.message).toBe(fault);
+});
+
 it.each([
   ['odd', { width: 1281 }],
   ['no codec of ours', { codec: 'vp9' }],

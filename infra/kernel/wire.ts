@@ -40,13 +40,17 @@ export const audioRungSchema = z.strictObject({
 });
 
 /**
- * The ladder of a broadcast: at least one video rung, exactly one audio rung: HLS has one audio
- * group here, and players do not change the audio rendition by themselves.
+ * The ladder of a broadcast: at least one video rung and one audio rung. Names say which is which,
+ * also where a track is a path.
  */
 export const ladderSchema = z
   .strictObject({
     video: z.array(videoRungSchema).min(1).max(8).describe('Video rungs, best first.'),
-    audio: z.array(audioRungSchema).length(1).describe('The audio rung: AAC-LC, stereo, 48 kHz.'),
+    audio: z
+      .array(audioRungSchema)
+      .min(1)
+      .max(4)
+      .describe('Audio rungs, best first: AAC-LC, stereo, 48 kHz.'),
   })
   .refine(
     (ladder) =>

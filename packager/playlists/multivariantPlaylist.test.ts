@@ -13,14 +13,14 @@ test('[V01 V02 V05 V06 V07 V08 V10 V11 V12 V14 H02] golden: the rung nearest to 
   expect(renderMultivariant(presentation)).toBe(`#EXTM3U
 #EXT-X-VERSION:6
 #EXT-X-INDEPENDENT-SEGMENTS
-#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Main",LANGUAGE="und",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="a128/media.m3u8"
-#EXT-X-STREAM-INF:BANDWIDTH=3954000,AVERAGE-BANDWIDTH=2660000,CODECS="avc1.4D401F,mp4a.40.2",RESOLUTION=1280x720,FRAME-RATE=30.000,AUDIO="audio",CLOSED-CAPTIONS=NONE
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a128",NAME="Main",LANGUAGE="und",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="a128/media.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=3954000,AVERAGE-BANDWIDTH=2660000,CODECS="avc1.4D401F,mp4a.40.2",RESOLUTION=1280x720,FRAME-RATE=30.000,AUDIO="a128",CLOSED-CAPTIONS=NONE
 v720/media.m3u8
-#EXT-X-STREAM-INF:BANDWIDTH=7704000,AVERAGE-BANDWIDTH=5160000,CODECS="avc1.4D401F,mp4a.40.2",RESOLUTION=1920x1080,FRAME-RATE=30.000,AUDIO="audio",CLOSED-CAPTIONS=NONE
+#EXT-X-STREAM-INF:BANDWIDTH=7704000,AVERAGE-BANDWIDTH=5160000,CODECS="avc1.4D401F,mp4a.40.2",RESOLUTION=1920x1080,FRAME-RATE=30.000,AUDIO="a128",CLOSED-CAPTIONS=NONE
 v1080/media.m3u8
-#EXT-X-STREAM-INF:BANDWIDTH=1254000,AVERAGE-BANDWIDTH=860000,CODECS="avc1.4D401E,mp4a.40.2",RESOLUTION=640x360,FRAME-RATE=30.000,AUDIO="audio",CLOSED-CAPTIONS=NONE
+#EXT-X-STREAM-INF:BANDWIDTH=1254000,AVERAGE-BANDWIDTH=860000,CODECS="avc1.4D401E,mp4a.40.2",RESOLUTION=640x360,FRAME-RATE=30.000,AUDIO="a128",CLOSED-CAPTIONS=NONE
 v360/media.m3u8
-#EXT-X-STREAM-INF:BANDWIDTH=180000,AVERAGE-BANDWIDTH=144000,CODECS="mp4a.40.2",AUDIO="audio",CLOSED-CAPTIONS=NONE
+#EXT-X-STREAM-INF:BANDWIDTH=180000,AVERAGE-BANDWIDTH=144000,CODECS="mp4a.40.2",AUDIO="a128",CLOSED-CAPTIONS=NONE
 a128/media.m3u8
 `);
 });
@@ -62,7 +62,6 @@ test('[V03 V04] measured rates decide, the audio group included; the order stays
       { ...V720, ...measured(3_000_000, 2_400_000) },
       { ...V360, ...measured(2_100_000, 2_000_000) },
       { ...A128, ...measured(140_000, 131_000) },
-      { ...A128, name: 'a64', ...measured(90_000, 66_000) },
     ],
   });
   expect(
@@ -71,9 +70,54 @@ test('[V03 V04] measured rates decide, the audio group included; the order stays
     ),
   ).toBe(
     'BANDWIDTH=3140000,AVERAGE-BANDWIDTH=2531000 BANDWIDTH=2240000,AVERAGE-BANDWIDTH=2131000 ' +
-      'BANDWIDTH=140000,AVERAGE-BANDWIDTH=131000 BANDWIDTH=90000,AVERAGE-BANDWIDTH=66000',
+      'BANDWIDTH=140000,AVERAGE-BANDWIDTH=131000',
   );
 });
+
+const A64 = { ...A128, name: 'a64', bitrateBps: 64_000 };
+
+test('[V01 V03 V05 V06 V07 V14] golden: audio rungs are a group each of the same member, the best for the best', () => {
+  const V480 = { ...V360, name: 'v480', bitrateBps: 1_200_000, width: 854, height: 480 };
+  const tracks = [V720, V480, V360, A64, A128];
+  const text = renderMultivariant(makePresentation({ firstMsn: 1, segments: 1, tracks }));
+  expect(text.split('\n').slice(3).join('\n'))
+    .toBe(`#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a64",NAME="Main",LANGUAGE="und",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="a64/media.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a128",NAME="Main",LANGUAGE="und",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="a128/media.m3u8"
+#EXT-X-STREAM-INF:BANDWIDTH=3954000,AVERAGE-BANDWIDTH=2660000,CODECS="avc1.4D401F,mp4a.40.2",RESOLUTION=1280x720,FRAME-RATE=30.000,AUDIO="a128",CLOSED-CAPTIONS=NONE
+v720/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=2004000,AVERAGE-BANDWIDTH=1360000,CODECS="avc1.4D401E,mp4a.40.2",RESOLUTION=854x480,FRAME-RATE=30.000,AUDIO="a128",CLOSED-CAPTIONS=NONE
+v480/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=1174000,AVERAGE-BANDWIDTH=796000,CODECS="avc1.4D401E,mp4a.40.2",RESOLUTION=640x360,FRAME-RATE=30.000,AUDIO="a64",CLOSED-CAPTIONS=NONE
+v360/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=100000,AVERAGE-BANDWIDTH=80000,CODECS="mp4a.40.2",AUDIO="a64",CLOSED-CAPTIONS=NONE
+a64/media.m3u8
+#EXT-X-STREAM-INF:BANDWIDTH=180000,AVERAGE-BANDWIDTH=144000,CODECS="mp4a.40.2",AUDIO="a128",CLOSED-CAPTIONS=NONE
+a128/media.m3u8
+`);
+});
+
+test.each([
+  [[V360], [A64, A128], ['a128']],
+  [
+    [V720, V360],
+    [A128, A64],
+    ['a128', 'a64'],
+  ],
+  [
+    [V720, V360],
+    [A128, A64, { ...A64, name: 'a32', bitrateBps: 32_000 }],
+    ['a128', 'a64'],
+  ],
+  [[V360, V720], [A64], ['a64', 'a64']],
+])(
+  'every audio rung has a variant, with more of them than video rungs too',
+  (video, audio, groups) => {
+    const tracks = [...video, ...audio];
+    const text = renderMultivariant(makePresentation({ firstMsn: 1, segments: 1, tracks }));
+    const named = [...text.matchAll(/AUDIO="(a\d+)"/g)].map(([, name]) => name);
+    expect(named).toEqual([...groups, ...audio.map(({ name }) => name)]);
+  },
+);
 
 test('[V13] golden: I-frame playlists of the rungs whose pictures are known', () => {
   const made = makePresentation({ firstMsn: 1, segments: 2, tracks: [V720, V360, A128] });

@@ -1,7 +1,7 @@
 /**
  * The multivariant playlist of a broadcast (rfc8216bis §4.4.6, Apple HLS authoring specification):
- * one variant per video rung with audio apart, an audio-only variant, and the I-frame playlist of
- * each video rung. Constant while the ladder, the encoder and what was measured stay.
+ * one variant per video rung with an audio rung apart, an audio-only variant per audio rung, and the
+ * I-frame playlist of each video rung. Constant while the ladder, the encoder and what was measured stay.
  */
 import type { Grid } from '../../infra/kernel/grid.ts';
 import {
@@ -21,8 +21,6 @@ import type { Presentation, TrackDescription, TrackWindow } from './model.ts';
 
 /** Average bit rate of the variant that stands first and is played first (Apple 1.32). */
 const DEFAULT_VARIANT_BPS = 2_000_000;
-
-const AUDIO_GROUP = 'audio';
 
 /** Language of a broadcast that says none (BCP 47: undetermined); Apple 8.10 wants the attribute. */
 const UNDETERMINED = 'und';
@@ -53,23 +51,26 @@ export function renderMultivariant(presentation: Presentation): string {
     '#EXT-X-VERSION:6',
     // EXT-X-INDEPENDENT-SEGMENTS (§4.4.2.1, Apple 9.11): every segment starts with an IDR.
     '#EXT-X-INDEPENDENT-SEGMENTS',
-    ...audio.map((track, index) => media(track, index === 0)),
-    ...video.flatMap((track) => variant(track, audio, grid)),
+    ...audio.map(media),
+    ...video.flatMap((track) => variant(track, soundOf(track, video, audio), grid)),
     // Apple 9.21: a variant of at most 192 kbit/s.
-    ...audio.flatMap((track) => variant(track, [], grid)),
+    ...audio.flatMap((track) => variant(track, undefined, grid)),
     ...iframeVariants(presentation, video),
   ];
   return `${lines.join('\n')}\n`;
 }
 
-/** EXT-X-MEDIA (rfc8216bis §4.4.6.1) of one audio rendition; one DEFAULT in the group. */
-function media(track: Rendition, isDefault: boolean): string {
+/**
+ * EXT-X-MEDIA (rfc8216bis §4.4.6.1) of an audio rung: a group of its own, since the renditions of one
+ * group are for the listener to choose from, and the one NAME in all groups is the same sound.
+ */
+function media(track: Rendition): string {
   return attributeTag('EXT-X-MEDIA', {
     TYPE: enumerated('AUDIO'),
-    'GROUP-ID': quoted(AUDIO_GROUP),
-    NAME: quoted(isDefault ? 'Main' : track.name),
+    'GROUP-ID': quoted(track.name),
+    NAME: quoted('Main'),
     LANGUAGE: quoted(UNDETERMINED),
-    DEFAULT: flag(isDefault),
+    DEFAULT: flag(true),
     AUTOSELECT: flag(true),
     CHANNELS: track.channels === undefined ? undefined : quoted(String(track.channels)),
     URI: quoted(track.uri),
@@ -77,22 +78,36 @@ function media(track: Rendition, isDefault: boolean): string {
 }
 
 /**
- * EXT-X-STREAM-INF (rfc8216bis §4.4.6.2) with its URI. BANDWIDTH and CODECS cover the renditions of
+ * The audio rung that goes with a video rung: the best with the best, the others in even steps. One
+ * each, since players tell variants by their video and step through all there are.
+ */
+function soundOf(
+  track: Rendition,
+  video: readonly Rendition[],
+  audio: readonly Rendition[],
+): Rendition | undefined {
+  const rank = descending(video).indexOf(track);
+  return descending(audio)[Math.floor((rank * audio.length) / video.length)];
+}
+
+/**
+ * EXT-X-STREAM-INF (rfc8216bis §4.4.6.2) with its URI. BANDWIDTH and CODECS cover the rendition of
  * the audio group; CLOSED-CAPTIONS=NONE stands on all variants or on none.
  */
-function variant(track: Rendition, audio: readonly TrackDescription[], grid: Grid): string[] {
-  const widest = Math.max(0, ...audio.map((each) => peakBps(each, grid)));
-  const average = Math.max(0, ...audio.map((each) => averageBps(each, grid)));
-  const codecs = [...new Set([track, ...audio].map((each) => each.codecs))];
+function variant(track: Rendition, sound: TrackDescription | undefined, grid: Grid): string[] {
+  const parts = sound === undefined ? [track] : [track, sound];
+  const sum = (bpsOf: (part: TrackDescription, grid: Grid) => number): number =>
+    parts.reduce((bps, part) => bps + bpsOf(part, grid), 0);
   const { fps } = track;
+  const group = sound ?? (track.kind === 'audio' ? track : undefined);
   return [
     attributeTag('EXT-X-STREAM-INF', {
-      BANDWIDTH: integer(peakBps(track, grid) + widest),
-      'AVERAGE-BANDWIDTH': integer(averageBps(track, grid) + average),
-      CODECS: quoted(codecs.join(',')),
+      BANDWIDTH: integer(sum(peakBps)),
+      'AVERAGE-BANDWIDTH': integer(sum(averageBps)),
+      CODECS: quoted(parts.map(({ codecs }) => codecs).join(',')),
       RESOLUTION: resolutionOf(track),
       'FRAME-RATE': fps === undefined ? undefined : decimal(fps.toFixed(3)),
-      AUDIO: audio.length > 0 || track.kind === 'audio' ? quoted(AUDIO_GROUP) : undefined,
+      AUDIO: group === undefined ? undefined : quoted(group.name),
       'CLOSED-CAPTIONS': enumerated('NONE'),
     }),
     track.uri,
@@ -127,9 +142,14 @@ function iframeVariants(presentation: Presentation, video: readonly Rendition[])
 function defaultFirst(video: readonly Rendition[], grid: Grid): Rendition[] {
   const distance = (track: TrackDescription): number =>
     Math.abs(declaredBps(track, grid) - DEFAULT_VARIANT_BPS);
-  const descending = video.toSorted((a, b) => b.bitrateBps - a.bitrateBps);
-  const first = descending.toSorted((a, b) => distance(a) - distance(b)).slice(0, 1);
-  return [...first, ...descending.filter((track) => !first.includes(track))];
+  const ordered = descending(video);
+  const first = ordered.toSorted((a, b) => distance(a) - distance(b)).slice(0, 1);
+  return [...first, ...ordered.filter((track) => !first.includes(track))];
+}
+
+/** By the configured rates. */
+function descending(tracks: readonly Rendition[]): Rendition[] {
+  return tracks.toSorted((a, b) => b.bitrateBps - a.bitrateBps);
 }
 
 function resolutionOf({ width, height }: TrackDescription): AttributeValue | undefined {

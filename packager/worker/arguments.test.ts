@@ -6,13 +6,13 @@ import { ffmpegArguments } from './arguments.ts';
 import { x264Choice } from './probe.ts';
 import { startPoint } from './startPoint.ts';
 
-test('the command line of the default ladder', () => {
+test('the command line of a ladder', () => {
   const grid = gridSchema.parse({});
   const args = ffmpegArguments({
     encoder: x264Choice({ x264Preset: 'auto' }, 'test', 2),
     ladder: {
       video: DEFAULT_LADDER.video.slice(1),
-      audio: DEFAULT_LADDER.audio,
+      audio: [...DEFAULT_LADDER.audio, { name: 'a64', bitrateBps: 64_000 }],
     },
     grid,
     start: startPoint(unixMs(1_795_196_401_900), grid, { leadMs: 700 }),
@@ -44,9 +44,11 @@ test('the command line of the default ladder', () => {
     `[s_v480]${scale(854, 480)}[v480]`,
     `[s_v360]${scale(640, 360)}[v360]`,
     '[0:a]aresample=48000:async=480:flags=res:first_pts=86169427392512,aformat=sample_fmts=fltp:channel_layouts=stereo[a128]',
+    '[0:a]aresample=48000:async=480:flags=res:first_pts=86169427392512,aformat=sample_fmts=fltp:channel_layouts=stereo[a64]',
     `v480 -map [v480] ${encode} -b:v 1200000 -maxrate 1200000 -bufsize 1200000 ${grids} ${container} unix:/tmp/x/v480`,
     `v360 -map [v360] ${encode} -b:v 700000 -maxrate 700000 -bufsize 700000 ${grids} ${container} unix:/tmp/x/v360`,
     `a128 -map [a128] -c:a aac -b:a 128000 ${container} unix:/tmp/x/a128`,
+    `a64 -map [a64] -c:a aac -b:a 64000 ${container} unix:/tmp/x/a64`,
   ]);
   // fluent-ffmpeg splits an option at its only space.
   expect(args.outputs.flatMap(({ options }) => options).filter((o) => o.includes(' '))).toEqual([]);

@@ -1,4 +1,8 @@
-/** The streamer is killed while somebody watches: the slate, and the picture again, in one timeline. */
+/**
+ * The streamer is killed while somebody watches: the slate, and the picture again, in one timeline,
+ * with two audio rungs.
+ */
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { launchBrowser, type TestBrowser } from '../support/browser.ts';
 import { type GatewayProcess, startGatewayProcess } from '../support/gatewayProcess.ts';
@@ -8,13 +12,20 @@ import { until } from '../support/until.ts';
 import { untilPlaying, watchStats } from '../support/watchPage.ts';
 
 const FPS = 30;
+const AUDIO = [
+  { name: 'a128', bitrateBps: 128_000 },
+  { name: 'a64', bitrateBps: 64_000 },
+];
 let gateway: GatewayProcess;
 let browser: TestBrowser;
 let streamer: KillableStreamer;
 const stop = new AbortController();
 
 beforeAll(async () => {
-  gateway = await startGatewayProcess({ isDemo: false });
+  gateway = await startGatewayProcess({
+    isDemo: false,
+    environment: { GRANDSTAND_BROADCAST_LADDER_AUDIO: JSON.stringify(AUDIO) },
+  });
   streamer = startStreamer(gateway.streamerUrl, '640x360');
   browser = await launchBrowser();
 });
@@ -29,6 +40,7 @@ afterAll(async () => {
 it('shows a slate one frame after the last picture and the picture again, and the encoder goes on', async () => {
   const { health } = await gateway.untilLive('demo', 60_000);
   const page = await browser.context.newPage();
+  const sounds = [soundOf(page)];
   await page.goto(`${gateway.url}/watch/demo?player=hls&level=v360`);
   await untilPlaying(page);
   const feed = watchFeed(`${gateway.internalUrl}/feed/demo`, gateway.internalToken, stop.signal);
@@ -46,6 +58,7 @@ it('shows a slate one frame after the last picture and the picture again, and th
   expect(away).toMatchObject({ isOnAir: true });
   // Who comes now sees the slate too.
   const late = await browser.context.newPage();
+  sounds.push(soundOf(late));
   await late.goto(`${gateway.url}/watch/demo?player=dash&level=v360`);
   await untilPlaying(late);
 
@@ -73,4 +86,18 @@ it('shows a slate one frame after the last picture and the picture again, and th
       return (await watchStats(open)).currentTimeUnixMs > before.currentTimeUnixMs + 1000;
     });
   }
+  // Of two audio rungs hls.js has the one of the lowest picture, dash.js the best.
+  expect(sounds.map((tracks) => [...tracks])).toEqual([['a64'], ['a128']]);
 });
+
+/** Audio rungs of which the page asks for media, from now on. */
+function soundOf(page: Page): ReadonlySet<string> {
+  const tracks = new Set<string>();
+  page.on('request', (request) => {
+    const track = /\/(a\d+)\/\d[\d.]*\.m4s/.exec(request.url())?.[1];
+    if (track !== undefined) {
+      tracks.add(track);
+    }
+  });
+  return tracks;
+}

@@ -21,6 +21,9 @@ import type { FaultKind } from './recovery.ts';
  */
 const LIVE_DELAY_S = 0.8;
 
+/** No audio rung is above it. */
+const BEST_AUDIO_KBPS = 512;
+
 // Codes of the errors that end the manifest or the media; see dashjs core/errors/Errors.js.
 const MANIFEST_CODES: readonly number[] = [10, 11, 25, 31, 32];
 const MEDIA_CODES: readonly number[] = [20, 21, 22];
@@ -187,7 +190,12 @@ function settings(level: LevelChoice): StreamingSettings {
         value: new URL('/time', location.href).href,
       },
     },
-    abr: { autoSwitchBitrate: { video: level === AUTO } },
+    // A growing segment comes as fast as it is made, so dash.js takes its sound for all that the
+    // network carries and stays at the lowest rung (seen): it has the best, the picture adapts.
+    abr: {
+      autoSwitchBitrate: { video: level === AUTO, audio: false },
+      initialBitrate: { audio: BEST_AUDIO_KBPS },
+    },
     // Switching replaces nothing that is buffered: with 1 s of buffer that would be a stall.
     buffer: { fastSwitchEnabled: false },
     // An origin that restarts is asked again three times a second; low latency changes nothing of
