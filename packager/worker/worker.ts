@@ -22,6 +22,7 @@ import type { EncoderChoice } from './encoder.ts';
 import { runEncoder } from './encoderRun.ts';
 import { meteredFeed, openFeed } from './feed.ts';
 import { encoderFault } from './encoderFault.ts';
+import { fenceOf } from './fence.ts';
 import { JobStatus } from './jobStatus.ts';
 import { MAX_BARREN_RUNS, RetryPolicy } from './retryPolicy.ts';
 import { keptBytesOf, type PublishedTrack, startPublishing } from './publishing.ts';
@@ -62,12 +63,6 @@ const REPORT_INTERVAL_MS = 1000;
 const DELAY_BUCKETS_MS = [50, 75, 100, 115, 140, 200, 300, 500, 1000, 2000];
 /** A feed that is not there is asked for again after this long and up to as much again. */
 const FEED_RETRY_MS = 300;
-/**
- * The successor is followed track by track, at each where it begins a segment: who ended with the
- * first would leave the sound of the last segment short, and other origins without its end. All
- * have come to a boundary after one segment; this is for what is on its way.
- */
-const FENCED_MARGIN_MS = 1000;
 
 /** Makes a worker; nothing runs until `run`. */
 export function createWorker(deps: WorkerDeps, config: WorkerConfig): TranscodeWorker {
@@ -77,11 +72,11 @@ export function createWorker(deps: WorkerDeps, config: WorkerConfig): TranscodeW
       const fatal = new AbortController();
       const tracks = tracksOf(job);
       const status = new JobStatus(deps.encoder, formatEpoch(epoch), job.broadcast.grid.fps);
-      let fenced: NodeJS.Timeout | undefined;
+      const fence = fenceOf(job.broadcast.grid.segmentMs, (error) => {
+        fatal.abort(error);
+      });
       const publishing = startPublishing({ ...deps, logger }, { job, epoch, tracks }, (error) => {
-        fenced ??= setTimeout(() => {
-          fatal.abort(error);
-        }, job.broadcast.grid.segmentMs + FENCED_MARGIN_MS);
+        fence.refused(error);
       });
       const report = setInterval(() => {
         const text = status.render(deps.clock.nowMs(), publishing.fault());
@@ -104,7 +99,7 @@ export function createWorker(deps: WorkerDeps, config: WorkerConfig): TranscodeW
         });
         await publishing.finish();
         clearInterval(report);
-        clearTimeout(fenced);
+        fence.close();
       }
       if (fatal.signal.aborted) {
         throw fatal.signal.reason as GatewayError;
