@@ -2,13 +2,11 @@
 import { createServer, type Server } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
-import { TrackReader } from '../cmaf/index.ts';
+import { type Sample, TrackReader } from '../cmaf/index.ts';
 
 /** A fragment as it arrived. */
-export type Received = {
-  readonly dts: number;
-  readonly duration: number;
-  readonly isSync: boolean;
+export type Received = Sample & {
+  /** Samples of the fragment that it came in. */
   readonly samples: number;
   readonly put: number;
 };
@@ -58,8 +56,8 @@ export async function startTestOrigin(): Promise<TestOrigin> {
         if (event.kind === 'init') {
           origin.inits.set(track, [...(origin.inits.get(track) ?? []), Buffer.from(event.bytes)]);
         } else {
-          for (const { dts, duration, isSync } of event.samples) {
-            list.push({ dts, duration, isSync, samples: event.samples.length, put });
+          for (const sample of event.samples) {
+            list.push({ ...sample, samples: event.samples.length, put });
           }
         }
       }

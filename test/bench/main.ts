@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME`: what the gateway costs and how it plays, measured on this machine. */
 import { benchIngest } from './ingest.ts';
+import { benchInterchange } from './interchange.ts';
 import { benchCodecs } from './codecs.ts';
 import { benchLibwebrtc } from './libwebrtc.ts';
 import { benchLoss } from './loss.ts';
@@ -12,6 +13,7 @@ import { benchWatch } from './watch.ts';
 
 const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   pipeline: benchPipeline,
+  interchange: benchInterchange,
   watch: benchWatch,
   libwebrtc: benchLibwebrtc,
   codecs: benchCodecs,
