@@ -73,6 +73,12 @@ describe('a worker that leaves', () => {
     expect(lingersOnLeave('a.main.0', leave)).toBe(goesOn);
   });
 
+  it('where no origin takes what it encodes', () => {
+    const me = worker('me', 1, { job: 'a.main.0', status: { isTaken: false } });
+    const leave = { me: 'me', class: 'x264', workers: [me, FREE], lost: new Map() } as const;
+    expect(lingersOnLeave('a.main.0', leave)).toBe(false);
+  });
+
   it.each([
     ['of this life', EPOCH, true],
     ['of a life before', { ...EPOCH, attempt: 1 }, false],

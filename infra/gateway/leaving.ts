@@ -21,13 +21,22 @@ export type Leave = {
 
 /**
  * Where the sister slot is published nobody waits for this one: it ends at once, and the origins go
- * on with the sister as if the worker had been killed. Else it goes on if somebody can take its job.
+ * on with the sister as if the worker had been killed. Else it goes on if somebody can take its job
+ * and an origin takes what it encodes.
  */
 export function lingersOnLeave(
   jobId: string,
   { me, class: needed, workers, lost }: Leave,
 ): boolean {
   const sister = sisterOf(slotOfJob(jobId));
+  if (
+    isInVain(
+      workers.find(({ instance }) => instance === me),
+      jobId,
+    )
+  ) {
+    return false;
+  }
   const staying = workers.filter(
     ({ instance, isStopping }) => instance !== me && isStopping !== true,
   );
@@ -35,6 +44,11 @@ export function lingersOnLeave(
     return false;
   }
   return staying.some((worker) => !holds(worker, sister) && hasRoom(worker, needed));
+}
+
+/** Whether no origin takes what the job encodes. */
+function isInVain(worker: WorkerReport | undefined, jobId: string): boolean {
+  return worker?.jobs.find(({ id }) => id === jobId)?.status?.isTaken === false;
 }
 
 /** The other slot of a broadcast. */

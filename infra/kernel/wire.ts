@@ -231,6 +231,8 @@ export const ingestStatusSchema = z.object({
 export const transcodeStatusSchema = z.object({
   state: z.enum(['starting', 'encoding', 'restarting']),
   reason: z.string().optional(),
+  /** False where no origin takes what is encoded. */
+  isTaken: z.boolean().optional(),
   encoder: z.string(),
   encoderReason: z.string(),
   speed: z.number().optional(),

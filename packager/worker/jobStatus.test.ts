@@ -35,6 +35,7 @@ test('state, speed and reason follow what happens', () => {
   expect(status.render(unixMs(3000), 'origin: 422')).toMatchObject({
     ...{ state: 'encoding', speed: 0.4, reason: 'origin: 422' },
   });
+  expect(status.render(unixMs(3500), 'origin: gone', false)).toMatchObject({ isTaken: false });
   expect(status.render(unixMs(6300), undefined).reason).toBe('the encoder is 4.0 s behind');
   status.restarting('ffmpeg ended (SIGKILL)');
   const last = status.render(unixMs(7000), undefined);

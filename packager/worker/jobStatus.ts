@@ -59,8 +59,13 @@ export class JobStatus {
     this.#restarts += 1;
   }
 
-  /** The report at `nowMs`; `publishFault` is why an origin gets nothing. */
-  render(nowMs: UnixMs, publishFault: string | undefined): TranscodeStatus {
+  /**
+   * The report at `nowMs`.
+   *
+   * @param publishFault why an origin gets nothing
+   * @param isTaken whether any origin gets something
+   */
+  render(nowMs: UnixMs, publishFault: string | undefined, isTaken = true): TranscodeStatus {
     const behindMs = nowMs - this.#endMs;
     const behind =
       this.#state === 'encoding' && behindMs > BEHIND_MS
@@ -70,6 +75,7 @@ export class JobStatus {
     return {
       state: this.#state,
       ...(reason === undefined ? {} : { reason }),
+      ...(isTaken ? {} : { isTaken }),
       encoder: this.#encoder.name,
       encoderReason: this.#encoder.reason,
       ...this.#pace(nowMs),

@@ -8,6 +8,7 @@ import { errorText, GatewayError } from '../../infra/kernel/errors.ts';
 import { backoffMs, pause, withDeadline } from '../../infra/kernel/lifecycle.ts';
 import type { Secret } from '../../infra/kernel/secret.ts';
 import { publishStateSchema } from '../../infra/kernel/wire.ts';
+import type { SharedRetry } from './sharedRetry.ts';
 import type { TrackLog } from './trackLog.ts';
 
 /** What a publisher says while it runs. */
@@ -29,20 +30,19 @@ export type PublishTarget = {
   readonly kind: 'video' | 'audio';
   readonly token: Secret;
   readonly log: TrackLog;
+  /** When it is tried again after it was away; shared by all tracks to this origin. */
+  readonly retry: SharedRetry;
 };
 
 type Answer = { readonly status: number; readonly text: string };
 
 const ANSWER_TIMEOUT_MS = 5000;
 const STUCK_MS = 5000;
+/** An origin that refuses is asked less and less often, down to once in this. */
+const REFUSED_RETRY_MS = 2000;
 /** A publish that lived this long starts the back-off anew. */
 const HEALTHY_PUT_MS = 10_000;
 const MAX_ANSWER_BYTES = 4096;
-/**
- * An origin that is away is asked again this soon: one that restarts has its tracks back together,
- * well within the part that it waits for a late one.
- */
-const AWAY_RETRY_MS = 200;
 
 /**
  * Publishes until the log is closed and sent, or `signal` aborts.
@@ -78,9 +78,13 @@ export async function publishTrack(
         if (fault.code === 'fenced') {
           throw fault;
         }
-        attempt = performance.now() - startedMs > HEALTHY_PUT_MS ? 0 : attempt;
         observer.fault(fault);
-        await pause(retryMs(fault, attempt), signal);
+        if (isAway(fault)) {
+          await target.retry.wait(signal);
+          continue;
+        }
+        attempt = performance.now() - startedMs > HEALTHY_PUT_MS ? 0 : attempt;
+        await pause(backoffMs(attempt, { capMs: REFUSED_RETRY_MS }), signal);
         attempt += 1;
       }
     }
@@ -90,10 +94,9 @@ export async function publishTrack(
   }
 }
 
-/** Time to the next attempt: a refusal is met with patience, an origin that is away is not. */
-export function retryMs(fault: GatewayError, attempt: number, random = Math.random): number {
-  const isAway = fault.cause !== undefined;
-  return backoffMs(attempt, isAway ? { capMs: AWAY_RETRY_MS, random } : { capMs: 2000, random });
+/** Whether the origin gave no answer, as against one that refuses. */
+function isAway(fault: GatewayError): boolean {
+  return fault.cause !== undefined;
 }
 
 /** One PUT: the rest of one encoder run. Gives the index after the last fragment sent. */
@@ -105,6 +108,7 @@ async function publishRun(
 ): Promise<number> {
   const { log } = target;
   const nextTicks = await publishState(target, signal);
+  target.retry.answered();
   let index = log.resumeIndex(nextTicks);
   while (index === undefined) {
     if (log.isClosed || signal.aborted) {

@@ -12,6 +12,7 @@ import type { Secret } from '../../infra/kernel/secret.ts';
 import { type Epoch, publishPath, type TranscodeJob } from '../../infra/kernel/wire.ts';
 import { OriginList } from './originList.ts';
 import { type PublishObserver, publishTrack } from './publisher.ts';
+import { SharedRetry } from './sharedRetry.ts';
 import type { TrackLog } from './trackLog.ts';
 
 /** Most bytes that a job keeps for origins that reconnect, all tracks together (architecture §4). */
@@ -37,7 +38,9 @@ export function keptBytesOf(bitrateBps: number, totalBps: number): number {
 export type Publishing = {
   /** The fault of the last failed attempt, until an attempt succeeds. */
   fault(): string | undefined;
-  /** Ends once the logs are closed and sent, after at most a second. */
+  /** Whether any origin takes anything. */
+  isTaken(): boolean;
+  /** Ends once the logs are closed and sent, after at most a second; at once where nobody takes it. */
   finish(): Promise<void>;
 };
 
@@ -66,24 +69,28 @@ export function startPublishing(
   const stop = new AbortController();
   const publishers = new Map<string, { abort(): void; readonly done: Promise<unknown> }>();
   const faults = new Map<string, string>();
+  /** Tracks that an origin takes now, `{origin} {track}`. */
+  const taking = new Set<string>();
   const list = new OriginList();
   const startOrigin = (origin: string): { abort(): void; readonly done: Promise<unknown> } => {
     const own = new AbortController();
+    const retry = new SharedRetry();
     const signal = AbortSignal.any([own.signal, stop.signal]);
     const done = job.tracks.map(async (track) => {
       const path = publishPath(job.job.broadcast.id, track.name, job.job.slot, job.epoch);
       const target = {
-        ...{ origin, path, kind: track.kind, log: track.log },
+        ...{ origin, path, kind: track.kind, log: track.log, retry },
         token: deps.internalToken,
       };
       try {
-        await publishTrack(target, observe(deps, origin, track.name, faults), signal);
+        await publishTrack(target, observe(deps, origin, track.name, { faults, taking }), signal);
       } catch (error) {
         onFenced(
           error instanceof GatewayError ? error : new GatewayError('fenced', errorText(error)),
         );
       } finally {
         faults.delete(`${origin} ${track.name}`);
+        taking.delete(`${origin} ${track.name}`);
       }
     });
     return {
@@ -115,19 +122,24 @@ export function startPublishing(
       await pause(DIRECTORY_INTERVAL_MS, stop.signal);
     }
   };
-  const following = follow();
+  void follow();
   return {
     fault() {
       const [fault] = faults.values();
       return fault;
     },
+    isTaken: () => taking.size > 0,
     async finish() {
       const given = new AbortController();
       const all = Promise.all([...publishers.values()].map((publisher) => publisher.done));
-      await Promise.race([all, pause(FINISH_MS, given.signal)]);
+      // Where no origin takes anything there is nothing to wait for.
+      if (taking.size > 0) {
+        await Promise.race([all, pause(FINISH_MS, given.signal)]);
+      }
       given.abort();
       stop.abort();
-      await Promise.all([following, all]);
+      // Not until the directory has answered: it may be what is away.
+      await all;
     },
   };
 }
@@ -136,7 +148,7 @@ function observe(
   { logger, metrics }: PublishingDeps,
   origin: string,
   track: string,
-  faults: Map<string, string>,
+  { faults, taking }: { faults: Map<string, string>; taking: Set<string> },
 ): PublishObserver {
   const key = `${origin} ${track}`;
   const dropped = metrics.counter(
@@ -153,6 +165,7 @@ function observe(
   return {
     fault(error) {
       faults.set(key, error.message);
+      taking.delete(key);
       failed.add(1, { code: error.code });
       unreported += 1;
       if (performance.now() - lastReportMs >= REPORT_INTERVAL_MS) {
@@ -166,6 +179,7 @@ function observe(
     },
     connected() {
       faults.delete(key);
+      taking.add(key);
       logger.debug({ origin, track }, 'publishing');
     },
     dropped(fragments) {

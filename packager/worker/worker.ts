@@ -79,7 +79,7 @@ export function createWorker(deps: WorkerDeps, config: WorkerConfig): TranscodeW
         fence.refused(error);
       });
       const report = setInterval(() => {
-        const text = status.render(deps.clock.nowMs(), publishing.fault());
+        const text = status.render(deps.clock.nowMs(), publishing.fault(), publishing.isTaken());
         deps.board.reportTranscode(job.broadcast.id, job.slot, text).catch((error: unknown) => {
           logger.debug({ error: errorText(error) }, 'status not reported');
         });
