@@ -53,23 +53,32 @@ export async function openFeed(url: string, token: Secret, signal: AbortSignal):
   }
 }
 
+/** Who is told of a feed as it passes by. */
+export type FeedObserver = {
+  /** An access unit has begun to arrive. */
+  unit(unit: FeedUnit): void;
+  /** What comes cannot be read here: no more is told of this feed. At most once. */
+  unreadable(why: string): void;
+};
+
 /**
- * The feed with its access units told as they come. Its body fails with `bad_media` where it is not
- * Matroska; destroying it destroys the feed's.
+ * The feed with its access units told as they come. Every byte passes: what is no Matroska is for
+ * ffmpeg to judge, which reads on behind much that is damaged. Destroying the body destroys the
+ * feed's.
  */
-export function meteredFeed(
-  { body, newestMs }: OpenFeed,
-  onUnit: (unit: FeedUnit) => void,
-): OpenFeed {
-  const scan = new FeedScan();
+export function meteredFeed({ body, newestMs }: OpenFeed, observer: FeedObserver): OpenFeed {
+  let scan: FeedScan | undefined = new FeedScan();
   const metered = new Transform({
     transform(slice: Buffer, _encoding, done) {
       try {
-        scan.push(slice).forEach(onUnit);
-        done(null, slice);
+        scan?.push(slice).forEach((unit) => {
+          observer.unit(unit);
+        });
       } catch (error) {
-        done(error as Error);
+        scan = undefined;
+        observer.unreadable(errorText(error));
       }
+      done(null, slice);
     },
   });
   // Whoever reads the body is told of its faults there.

@@ -182,8 +182,15 @@ async function encodeOnce(context: JobContext, signal: AbortSignal): Promise<str
   if (location === undefined) {
     throw new GatewayError('feed_unavailable', 'no ingest has a feed of this broadcast');
   }
-  const feed = meteredFeed(await openFeed(location.url, deps.internalToken, signal), (unit) => {
-    status.meter.arrived(unit, deps.clock.nowMs());
+  let note = '';
+  const feed = meteredFeed(await openFeed(location.url, deps.internalToken, signal), {
+    unit(unit) {
+      status.meter.arrived(unit, deps.clock.nowMs());
+    },
+    unreadable(why) {
+      note = `; ${why}`;
+      deps.logger.warn({ reason: why }, 'feed not measured any more; ffmpeg reads on');
+    },
   });
   for (const track of tracks) {
     track.log.beginRun();
@@ -198,7 +205,11 @@ async function encodeOnce(context: JobContext, signal: AbortSignal): Promise<str
         takeTrack(context, name, event);
       },
     };
-    return await runEncoder(options, signal);
+    return (await runEncoder(options, signal)) + note;
+  } catch (error) {
+    throw note !== '' && error instanceof GatewayError
+      ? new GatewayError(error.code, error.message + note, { cause: error })
+      : error;
   } finally {
     for (const track of tracks) {
       track.log.endRun();
