@@ -147,9 +147,19 @@ class Crew {
   }
 
   async #process(worker: TranscodeWorker, context: JobContext): Promise<void> {
-    const { id, payload, epoch, signal } = context;
+    const job = parseJob(context.payload);
+    // All of it: whoever considered the job has taken the slot already.
+    await this.#slots.during(slotKey(job.broadcast.id, job.slot), () =>
+      this.#transcode(worker, job, context),
+    );
+  }
+
+  async #transcode(
+    worker: TranscodeWorker,
+    job: TranscodeJob,
+    { id, epoch, signal }: JobContext,
+  ): Promise<void> {
     const { directory } = this.#house;
-    const job = parseJob(payload);
     const { broadcast, slot } = job;
     const feed = directory.feedOf(broadcast.id);
     const [desired, found] = await Promise.all([directory.broadcast(broadcast.id), feed]);
@@ -162,12 +172,10 @@ class Crew {
       const isFed = (await directory.feedOf(broadcast.id)) !== undefined;
       return answer === 'wanted' && !isFed ? 'idle' : answer;
     };
-    const key = slotKey(broadcast.id, slot);
     // Another try of the same job, or an id behind an epoch that was lost.
-    const tenure = { epoch, isTakeover: epoch.attempt > 1 || id !== key };
-    await this.#slots.during(key, () =>
-      runWhileWanted(signal, want, (wanted) => worker.run(job, tenure, wanted)),
-    );
+    const isTakeover = epoch.attempt > 1 || id !== slotKey(broadcast.id, slot);
+    const tenure = { epoch, isTakeover };
+    await runWhileWanted(signal, want, (wanted) => worker.run(job, tenure, wanted));
   }
 }
 
