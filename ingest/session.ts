@@ -316,13 +316,12 @@ export class IngestSession {
     }
   }
 
-  /** A peer without a picture is replaced, whatever its connection state says. */
+  /** A feed is announced at once. A peer without a picture is replaced, whatever its state says. */
   #watch(): void {
-    const active = this.#active;
-    if (active === undefined) {
-      return;
+    if (!this.#isAnnounced && this.contribution.isReady()) {
+      void this.#report();
     }
-    const silence = active.watchdog.check(monotonicMs());
+    const silence = this.#active?.watchdog.check(monotonicMs());
     if (silence !== undefined) {
       this.#logger.warn({ reason: silence }, 'the peer is replaced');
       this.#deps.metrics

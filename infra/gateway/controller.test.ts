@@ -59,7 +59,7 @@ function setUp(options: { autoBroadcast?: boolean; maxBroadcasts?: number } = {}
       directory: {
         ...directory,
         workers: () => Promise.resolve(workers),
-        lostPublishers: () => Promise.resolve(lost),
+        lostJobs: () => Promise.resolve(lost),
         superseded: () => Promise.resolve(superseded),
         supersede: (key, epoch) => Promise.resolve(void superseded.set(key, epoch)),
         keepMark: () => Promise.resolve(!marks.has('kept') && Boolean(marks.add('kept'))),
@@ -73,7 +73,7 @@ function setUp(options: { autoBroadcast?: boolean; maxBroadcasts?: number } = {}
   );
   return {
     ...{ controller, desired, warnings, saved, feeds, ingest, transcode },
-    ...{ directory, workers, lost, marks },
+    ...{ directory, workers, lost, superseded, marks },
   };
 }
 
@@ -166,6 +166,15 @@ describe('the controller', () => {
     await controller.close('done');
   });
 
+  it('wishes for an ingest again under another id once a worker has lost its feed', async () => {
+    const { controller, lost, ingest } = setUp();
+    controller.streamerIdentified('one');
+    await ingest.wished('one');
+    lost.set('one', { timestamp: 1000, attempt: 2 });
+    await ingest.wished('one.1000-2');
+    await controller.close('done');
+  });
+
   it('encodes twice where that is desired and a second worker lives', async () => {
     const { controller, desired, feeds, transcode, workers } = setUp();
     await desired.create({ id: 'one', redundancy: 2 });
@@ -191,5 +200,20 @@ describe('the controller', () => {
     await ingest.wished('kept');
     await controller.close('done');
     expect([...saved.keys()]).toEqual(['kept']);
+  });
+
+  it('knows jobs by the same ids after Redis lost its data, so that their runs go on', async () => {
+    const { controller, desired, directory, ingest, lost, marks, superseded } = setUp();
+    await desired.create({ id: 'one' });
+    lost.set('one', { timestamp: 1000, attempt: 2 });
+    await ingest.wished('one.1000-2');
+    lost.clear();
+    superseded.clear();
+    marks.clear();
+    await directory.removeBroadcast('one');
+    ingest.ids.clear();
+    await ingest.wished('one.1000-2');
+    await controller.close('done');
+    expect(ingest.ids).toEqual(new Set(['one.1000-2']));
   });
 });

@@ -23,7 +23,7 @@ export type ControllerDeps = {
     | 'broadcasts'
     | 'feedOf'
     | 'keepMark'
-    | 'lostPublishers'
+    | 'lostJobs'
     | 'supersede'
     | 'superseded'
     | 'workers'
@@ -51,6 +51,7 @@ export function startController(deps: ControllerDeps, options: ControllerOptions
   let wake = new AbortController();
   let withdrawn: ReadonlySet<string> = new Set();
   let known: readonly Broadcast[] = [];
+  let superseded: ReadonlyMap<string, Epoch> = new Map();
   const identified = new Set<string>();
 
   const adopt = async (streamerId: string): Promise<void> => {
@@ -82,6 +83,10 @@ export function startController(deps: ControllerDeps, options: ControllerOptions
       for (const broadcast of known) {
         await deps.directory.addBroadcast(broadcast);
       }
+      // Runs are known by the ids of their jobs: under the same ids they go on.
+      for (const [key, epoch] of superseded) {
+        await deps.directory.supersede(key, epoch);
+      }
       deps.logger.warn({ broadcasts: known.length }, 'Redis had lost its data: desired again');
       found = await deps.directory.broadcasts();
     }
@@ -102,15 +107,15 @@ export function startController(deps: ControllerDeps, options: ControllerOptions
     }
   };
 
-  /** What origins have lost is wished for again at once, under another id. */
-  const supersede = async (): Promise<ReadonlyMap<string, Epoch>> => {
+  /** What origins or workers have lost is wished for again at once, under another id. */
+  const supersede = async (): Promise<void> => {
     const before = await deps.directory.superseded();
-    const losses = newLosses(await deps.directory.lostPublishers(), before);
+    const losses = newLosses(await deps.directory.lostJobs(), before);
     for (const [key, epoch] of losses) {
       await deps.directory.supersede(key, epoch);
-      deps.logger.warn({ slot: key }, 'origins have lost its publisher: encoded again elsewhere');
+      deps.logger.warn({ job: key }, 'lost where it ran: begun again elsewhere');
     }
-    return losses.length === 0 ? before : new Map([...before, ...losses]);
+    superseded = new Map([...before, ...losses]);
   };
 
   const reconcile = async (): Promise<void> => {
@@ -121,8 +126,9 @@ export function startController(deps: ControllerDeps, options: ControllerOptions
     const broadcasts = await desiredNow();
     const running = broadcasts.filter((broadcast) => !isEnded(broadcast));
     const feeds = await Promise.all(running.map(({ id }) => deps.directory.feedOf(id)));
+    await supersede();
     const plan = reconcilePlan({
-      ...{ broadcasts, withdrawn, superseded: await supersede() },
+      ...{ broadcasts, withdrawn, superseded },
       feeds: new Set(running.flatMap(({ id }, index) => (feeds[index] === undefined ? [] : [id]))),
       workers: (await deps.directory.workers()).length,
     });

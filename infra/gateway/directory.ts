@@ -67,9 +67,9 @@ export type RedisDirectory = Directory &
     /** Says who runs a slot (`slotKey`). */
     leaseSlot(key: string, seat: Seat): Promise<void>;
     slotOf(key: string): Promise<Seat | undefined>;
-    /** Slots whose publisher an origin has lost of late, with its epoch. */
-    lostPublishers(): Promise<ReadonlyMap<string, Epoch>>;
-    /** Behind this epoch the slot's job has another id. */
+    /** What was lost of late where it ran (a slot by `slotKey`, an ingest by broadcast), and its epoch. */
+    lostJobs(): Promise<ReadonlyMap<string, Epoch>>;
+    /** Behind this epoch the job of `key` has another id. */
     supersede(key: string, epoch: Epoch): Promise<void>;
     superseded(): Promise<ReadonlyMap<string, Epoch>>;
     /** Leaves a mark in Redis; true where there was none: it is new, or has lost its data. */
@@ -133,7 +133,7 @@ export function redisDirectory(store: KeyValueStore): RedisDirectory {
         ? undefined
         : parsed(text, (value) => seatSchema.safeParse(value).data)[0];
     },
-    async lostPublishers() {
+    async lostJobs() {
       const found = await store.list(`${LOST}:`);
       return new Map(
         [...found].flatMap(([key, text]) =>
@@ -160,6 +160,7 @@ export function redisDirectory(store: KeyValueStore): RedisDirectory {
     reportTranscode: (id, slot, status) => lease(`${STATUS}:transcode:${id}:${slot}`, status),
     reportLostPublisher: (id, slot, epoch) =>
       lease(`${LOST}:${slotKey(id, slot)}`, formatEpoch(epoch)),
+    reportLostFeed: (id, epoch) => lease(`${LOST}:${id}`, formatEpoch(epoch)),
     reportOrigin: (id, status) => lease(`${STATUS}:origin:${id}`, status),
     async timelineAnchor(id) {
       return statusOf(await store.get(`${TIMELINES}:${id}`), timelineAnchorSchema);

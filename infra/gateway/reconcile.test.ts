@@ -46,6 +46,11 @@ describe('the plan', () => {
       ['ingest demo', 'transcode demo.main.0', 'transcode demo.main.1.5-2'],
     ],
     [
+      'another ingest where its feed was lost',
+      { feeds: new Set<string>(), superseded: new Map([['demo', { timestamp: 5, attempt: 2 }]]) },
+      ['ingest demo.5-2', 'withdraw-transcode demo.main.1'],
+    ],
+    [
       'what waits taken back after the end',
       { broadcasts: [ended] },
       ['withdraw-ingest demo', 'withdraw-transcode demo.main.0', 'withdraw-transcode demo.main.1'],

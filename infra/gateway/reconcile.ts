@@ -19,7 +19,7 @@ export type Facts = {
   readonly feeds: ReadonlySet<string>;
   /** Workers that live and could take a slot. */
   readonly workers: number;
-  /** Epochs behind which a slot's job has an id of its own (`slotKey`). */
+  /** Epochs behind which a job has another id: a slot's by `slotKey`, an ingest's by broadcast. */
   readonly superseded: ReadonlyMap<string, Epoch>;
   /** What was taken back already (`endOf`). */
   readonly withdrawn: ReadonlySet<string>;
@@ -34,10 +34,10 @@ export type Action =
 const SLOTS = [0, 1] as const;
 
 /**
- * Id of the job of a slot. BullMQ takes no second job of one id while the first is locked: behind an
+ * Id of the job of a slot (`slotKey`) or of an ingest (its broadcast). BullMQ takes no second job of one id while the first is locked: behind an
  * epoch that was lost another id is the one that counts.
  */
-export function transcodeJobId(key: string, superseded: Epoch | undefined): string {
+export function jobIdOf(key: string, superseded: Epoch | undefined): string {
   return superseded === undefined ? key : `${key}.${superseded.timestamp}-${superseded.attempt}`;
 }
 
@@ -60,7 +60,7 @@ export function slotsOf(redundancy: number, workers: number): readonly number[] 
   return SLOTS.slice(0, Math.max(1, Math.min(redundancy, workers)));
 }
 
-/** Losses that are news: newer than what superseded the slot before. */
+/** Losses that are news: newer than what superseded the job before. */
 export function newLosses(
   lost: ReadonlyMap<string, Epoch>,
   superseded: ReadonlyMap<string, Epoch>,
@@ -74,8 +74,9 @@ export function newLosses(
 function wishes(broadcast: Broadcast, { feeds, superseded, workers }: Facts): Action[] {
   const { id, redundancy } = broadcast;
   const idOf = (slot: number): string =>
-    transcodeJobId(slotKey(id, slot), superseded.get(slotKey(id, slot)));
-  const ingest: Action = { kind: 'ingest', id, payload: { broadcast } };
+    jobIdOf(slotKey(id, slot), superseded.get(slotKey(id, slot)));
+  const ingestId = jobIdOf(id, superseded.get(id));
+  const ingest: Action = { kind: 'ingest', id: ingestId, payload: { broadcast } };
   // A worker's seat is only asked for while there is something to encode.
   const slots = feeds.has(id) ? slotsOf(redundancy, workers) : [];
   return [
@@ -96,10 +97,10 @@ function withdrawals(broadcast: Broadcast, { superseded, withdrawn }: Facts): Ac
     return [];
   }
   return [
-    { kind: 'withdraw-ingest', id },
+    { kind: 'withdraw-ingest', id: jobIdOf(id, superseded.get(id)) },
     ...SLOTS.map((slot): Action => {
       const key = slotKey(id, slot);
-      return { kind: 'withdraw-transcode', id: transcodeJobId(key, superseded.get(key)) };
+      return { kind: 'withdraw-transcode', id: jobIdOf(key, superseded.get(key)) };
     }),
   ];
 }

@@ -34,6 +34,8 @@ export interface StatusBoard {
   reportTranscode(broadcastId: string, slot: number, status: TranscodeStatus): Promise<void>;
   /** An origin has lost the connections of a slot, and nobody came back. */
   reportLostPublisher(broadcastId: string, slot: number, epoch: Epoch): Promise<void>;
+  /** Nobody has the feed that the ingest of `epoch` still announces. */
+  reportLostFeed(broadcastId: string, epoch: Epoch): Promise<void>;
   reportOrigin(broadcastId: string, status: OriginStatus): Promise<void>;
 }
 

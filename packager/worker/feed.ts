@@ -12,10 +12,18 @@ export type OpenFeed = { readonly body: Readable; readonly newestMs: UnixMs };
 
 const CONNECT_TIMEOUT_MS = 5000;
 
+/** Where the feed was announced nobody has it: its ingest is lost, or has just given it back. */
+export class FeedGone extends GatewayError {
+  constructor(reason: string, cause?: unknown) {
+    super('feed_unavailable', `feed: ${reason}`, { cause });
+  }
+}
+
 /**
  * Joins the feed at `url`. The caller destroys `body`.
  *
- * @throws GatewayError `feed_unavailable` (no ingest, no picture yet), `unauthorized`, `bad_media`
+ * @throws FeedGone where nobody listens, or who listens has no such broadcast
+ * @throws GatewayError `feed_unavailable` (no answer, no picture yet), `unauthorized`, `bad_media`
  */
 export async function openFeed(url: string, token: Secret, signal: AbortSignal): Promise<OpenFeed> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -29,6 +37,10 @@ export async function openFeed(url: string, token: Secret, signal: AbortSignal):
       request.destroy(new Error(`no answer in ${CONNECT_TIMEOUT_MS} ms`));
     });
     request.once('error', (error) => {
+      if ('code' in error && error.code === 'ECONNREFUSED') {
+        reject(new FeedGone(errorText(error), error));
+        return;
+      }
       reject(new GatewayError('feed_unavailable', `feed: ${errorText(error)}`, { cause: error }));
     });
     request.once('response', (answer) => {
@@ -48,6 +60,8 @@ export async function openFeed(url: string, token: Secret, signal: AbortSignal):
       throw new GatewayError('bad_media', `feed without a valid ${FEED_NEWEST_HEADER} header`);
     case 401:
       throw new GatewayError('unauthorized', 'the feed refused the internal token (401)');
+    case 404:
+      throw new FeedGone('no such broadcast there (404)');
     default:
       throw new GatewayError('feed_unavailable', `feed not ready (${status})`);
   }

@@ -49,7 +49,10 @@ export function startWorkerOf(
         feedOf: () => Promise.resolve(feed),
         origins: () => Promise.resolve([origin.url]),
       },
-      board: { reportTranscode: () => Promise.resolve() },
+      board: {
+        reportTranscode: () => Promise.resolve(),
+        reportLostFeed: () => Promise.resolve(),
+      },
       internalToken: new Secret('token'),
       encoder: x264Choice({ x264Preset: 'ultrafast' }, 'test', 1),
     },

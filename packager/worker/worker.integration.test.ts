@@ -11,7 +11,7 @@ import type { GatewayError } from '../../infra/kernel/errors.ts';
 import { type Logger } from '../../infra/kernel/logger.ts';
 import { noMetrics } from '../../infra/kernel/metrics.ts';
 import { Secret } from '../../infra/kernel/secret.ts';
-import type { TranscodeJob, TranscodeStatus } from '../../infra/kernel/wire.ts';
+import type { Epoch, TranscodeJob, TranscodeStatus } from '../../infra/kernel/wire.ts';
 import { workerConfigSchema } from './config.ts';
 import { x264Choice } from './probe.ts';
 import { serveTestFeed, type TestFeed } from './testFeed.ts';
@@ -57,6 +57,7 @@ async function startJob(seconds: number, { feedUrl }: { readonly feedUrl?: strin
   const pids: number[] = [];
   const warnings: unknown[] = [];
   const statuses: TranscodeStatus[] = [];
+  const lostFeed = Promise.withResolvers<Epoch>();
   const logger: Logger = {
     error: () => undefined,
     warn: (fields) => warnings.push(fields),
@@ -80,6 +81,10 @@ async function startJob(seconds: number, { feedUrl }: { readonly feedUrl?: strin
           statuses.push(status);
           return Promise.resolve();
         },
+        reportLostFeed: (_id, epoch) => {
+          lostFeed.resolve(epoch);
+          return Promise.resolve();
+        },
       },
       internalToken: new Secret('token'),
       encoder: x264Choice({ x264Preset: 'ultrafast' }, 'test', 1),
@@ -100,7 +105,7 @@ async function startJob(seconds: number, { feedUrl }: { readonly feedUrl?: strin
     vi.unstubAllEnvs();
     await rm(temporary, { recursive: true, force: true });
   });
-  return { feed, origin, pids, warnings, statuses, stop, done, temporary };
+  return { feed, origin, pids, warnings, statuses, stop, done, temporary, lostFeed };
 }
 
 function track(origin: TestOrigin, name: string): readonly Received[] {
@@ -256,6 +261,12 @@ test('a feed that is not Matroska, or stops inside a cluster, ends the job after
     /^nothing was encoded in 5 tries: .*the feed is not Matroska: it begins with 3c68746d/,
   );
   expect(joins).toBe(5);
+});
+
+test('a feed that is announced where nobody listens is reported as lost', async () => {
+  const { lostFeed, pids } = await startJob(1, { feedUrl: 'http://127.0.0.1:1/feed/demo' });
+  expect(await lostFeed.promise).toEqual({ timestamp: 1, attempt: 1 });
+  expect(pids).toEqual([]);
 });
 
 async function firstBytes(url: string, count: number): Promise<Uint8Array> {

@@ -4,7 +4,7 @@
  * kernel's jobs, which call `run` and abort it.
  */
 import type { Clock } from '../../infra/kernel/broadcastClock.ts';
-import type { Directory, StatusBoard } from '../../infra/kernel/directory.ts';
+import type { Directory, FeedLocation, StatusBoard } from '../../infra/kernel/directory.ts';
 import { errorText, GatewayError } from '../../infra/kernel/errors.ts';
 import { backoffMs, pause } from '../../infra/kernel/lifecycle.ts';
 import type { Logger } from '../../infra/kernel/logger.ts';
@@ -20,10 +20,11 @@ import { type Epoch, formatEpoch, type TranscodeJob } from '../../infra/kernel/w
 import type { WorkerConfig } from './config.ts';
 import type { EncoderChoice } from './encoder.ts';
 import { runEncoder } from './encoderRun.ts';
-import { meteredFeed, openFeed } from './feed.ts';
+import { FeedGone, meteredFeed, openFeed, type OpenFeed } from './feed.ts';
 import { encoderFault } from './encoderFault.ts';
 import { fenceOf } from './fence.ts';
 import { JobStatus } from './jobStatus.ts';
+import { LostFeed } from './lostFeed.ts';
 import { MAX_BARREN_RUNS, RetryPolicy } from './retryPolicy.ts';
 import { keptBytesOf, type PublishedTrack, startPublishing } from './publishing.ts';
 import type { CutEvent } from './trackCutter.ts';
@@ -35,7 +36,7 @@ export type WorkerDeps = {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly directory: Pick<Directory, 'feedOf' | 'origins'>;
-  readonly board: Pick<StatusBoard, 'reportTranscode'>;
+  readonly board: Pick<StatusBoard, 'reportLostFeed' | 'reportTranscode'>;
   readonly internalToken: Secret;
   readonly encoder: EncoderChoice;
 };
@@ -86,7 +87,7 @@ export function createWorker(deps: WorkerDeps, config: WorkerConfig): TranscodeW
       }, REPORT_INTERVAL_MS);
       const context: JobContext = {
         deps: { ...deps, logger },
-        ...{ config, job, tracks, status, isTakeover },
+        ...{ config, job, tracks, status, isTakeover, lostFeed: new LostFeed() },
         fail: (error) => {
           fatal.abort(error);
         },
@@ -114,6 +115,7 @@ type JobContext = {
   readonly job: TranscodeJob;
   readonly tracks: readonly PublishedTrack[];
   readonly status: JobStatus;
+  readonly lostFeed: LostFeed;
   readonly isTakeover: boolean;
   /** Ends the job for good. */
   readonly fail: (error: GatewayError) => void;
@@ -175,6 +177,24 @@ async function keepEncoding(context: JobContext, signal: AbortSignal): Promise<v
   }
 }
 
+/** Joins the feed; one that is lost is reported, so that it is ingested elsewhere. */
+async function joinFeed(
+  { deps, job, lostFeed }: JobContext,
+  { url, epoch }: FeedLocation,
+  signal: AbortSignal,
+): Promise<OpenFeed> {
+  try {
+    return await openFeed(url, deps.internalToken, signal);
+  } catch (error) {
+    if (error instanceof FeedGone && lostFeed.gone(epoch)) {
+      await deps.board.reportLostFeed(job.broadcast.id, epoch).catch((cause: unknown) => {
+        deps.logger.debug({ error: errorText(cause) }, 'lost feed not reported');
+      });
+    }
+    throw error;
+  }
+}
+
 /** Joins the feed and encodes it; gives why it ended. */
 async function encodeOnce(context: JobContext, signal: AbortSignal): Promise<string> {
   const { deps, config, job, tracks, status, isTakeover } = context;
@@ -183,7 +203,7 @@ async function encodeOnce(context: JobContext, signal: AbortSignal): Promise<str
     throw new GatewayError('feed_unavailable', 'no ingest has a feed of this broadcast');
   }
   let note = '';
-  const feed = meteredFeed(await openFeed(location.url, deps.internalToken, signal), {
+  const feed = meteredFeed(await joinFeed(context, location, signal), {
     unit(unit) {
       status.meter.arrived(unit, deps.clock.nowMs());
     },

@@ -188,7 +188,7 @@ export const FAULTS: readonly Fault[] = [
     ...{ name: 'kill-ingest', about: 'kill -9 of the only ingest', redundancy: 1, times: 3 },
     lookMs: 10_000,
     strike: (rig) => restartMember(rig, 'ingest'),
-    targets: [GAPS_ONLY_WHERE_LOST, UNCHANGED],
+    targets: [backWithin(5000), GAPS_ONLY_WHERE_LOST, UNCHANGED],
   },
   {
     ...{ name: 'kill-origin', about: 'kill -9 of the origin that is watched', redundancy: 1 },

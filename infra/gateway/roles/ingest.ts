@@ -1,9 +1,10 @@
 /** The role `ingest`: a WebRTC peer per broadcast, its feed on the internal listener. */
 import { createIngest } from '../../../ingest/index.ts';
-import { type JobContext, startJobRunner } from '../../kernel/jobs.ts';
-import { ingestJobSchema } from '../../kernel/wire.ts';
+import { type JobContext, type Offer, startJobRunner } from '../../kernel/jobs.ts';
+import { compareEpochs, ingestJobSchema } from '../../kernel/wire.ts';
 import { runOf } from '../desired.ts';
-import { runWhileWanted, wantOf } from '../jobWatch.ts';
+import { runWhileWanted, type Want, wantOf } from '../jobWatch.ts';
+import { jobIdOf } from '../reconcile.ts';
 import type { House, RolePart } from './house.ts';
 
 /** Builds it. */
@@ -29,14 +30,24 @@ export function buildIngest(house: House): RolePart {
     work() {
       const options = {
         ...{ location, name: 'ingest', concurrency: config.maxBroadcasts, identityOf },
+        /** One whose feed was lost has another id since. */
+        async consider({ id, payload }: Pick<JobContext, 'id' | 'payload'>): Promise<Offer> {
+          const { data: job } = ingestJobSchema.safeParse(payload);
+          const key = job?.broadcast.id ?? id;
+          return id === jobIdOf(key, (await directory.superseded()).get(key)) ? 'run' : 'drop';
+        },
       };
       const process = async ({ payload, epoch, signal }: JobContext): Promise<void> => {
         const job = ingestJobSchema.parse(payload);
-        await runWhileWanted(
-          signal,
-          async () => wantOf(job.broadcast, await directory.broadcast(job.broadcast.id)),
-          (wanted) => ingest.run(job, epoch, wanted),
-        );
+        const { id } = job.broadcast;
+        const want = async (): Promise<Want> => {
+          const feed = await directory.feedOf(id);
+          // It was taken for lost, and is not: who took its place has a feed by now.
+          return feed !== undefined && compareEpochs(feed.epoch, epoch) > 0
+            ? 'over'
+            : wantOf(job.broadcast, await directory.broadcast(id));
+        };
+        await runWhileWanted(signal, want, (wanted) => ingest.run(job, epoch, wanted));
       };
       stack.push(startJobRunner(options, process, area('queue')));
     },

@@ -15,7 +15,7 @@ import { runOf } from '../desired.ts';
 import { type DeskEncoder, EncoderDesk } from '../encoderDesk.ts';
 import { runWhileWanted, type Want, wantOf } from '../jobWatch.ts';
 import { lingersOnLeave } from '../leaving.ts';
-import { transcodeJobId } from '../reconcile.ts';
+import { jobIdOf } from '../reconcile.ts';
 import { seatingOf } from '../seating.ts';
 import { transcodeQueueName } from '../transcodeQueues.ts';
 import { type WorkerBoard, workerBoard } from '../workerBoard.ts';
@@ -126,7 +126,7 @@ class Crew {
 
   async #mayLinger(jobId: string, needed: EncoderClass): Promise<boolean> {
     const { directory, seat, area } = this.#house;
-    const [workers, lost] = await Promise.all([this.#board.workers(), directory.lostPublishers()]);
+    const [workers, lost] = await Promise.all([this.#board.workers(), directory.lostJobs()]);
     const answer = lingersOnLeave(jobId, { me: seat.instance, class: needed, workers, lost });
     area('worker').info({ job: jobId, goesOn: answer }, 'job handed back');
     return answer;
@@ -139,6 +139,7 @@ class Crew {
         desk.took(id, slot, status);
         return directory.reportTranscode(id, slot, status);
       },
+      reportLostFeed: (id, epoch) => directory.reportLostFeed(id, epoch),
     };
     return createWorker(
       { metrics, clock, directory, board, internalToken, logger: area('worker'), encoder },
@@ -215,7 +216,7 @@ class Slots {
     const [key, otherKey] = [job.slot, 1 - job.slot].map((slot) =>
       slotKey(job.broadcast.id, slot),
     ) as [string, string];
-    if (id !== transcodeJobId(key, (await directory.superseded()).get(key))) {
+    if (id !== jobIdOf(key, (await directory.superseded()).get(key))) {
       return 'drop';
     }
     const [other, workers] = await Promise.all([directory.slotOf(otherKey), directory.workers()]);
