@@ -4,8 +4,11 @@
  */
 import { backoffMs, pause } from '../../infra/kernel/lifecycle.ts';
 
-/** One that comes back is found within this long, and one that does not is hardly asked. */
-const CAP_MS = 1000;
+/**
+ * One that comes back is found within this long: until then it answers viewers with what it had. One
+ * that does not is asked for some seconds only, until its lease is over.
+ */
+const CAP_MS = 300;
 
 /** See the file header. One per origin. */
 export class SharedRetry {
