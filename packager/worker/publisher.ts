@@ -60,17 +60,20 @@ export async function publishTrack(
   signal.addEventListener('abort', wake.notify);
   try {
     let attempt = 0;
-    let sentIndex = 0;
-    while (!signal.aborted && !(log.isClosed && log.nextIndex <= sentIndex)) {
-      if (log.nextIndex <= sentIndex) {
+    const progress = new Progress(observer);
+    const hasSentAll = (): boolean => progress.isWhole && log.nextIndex <= (progress.index ?? 0);
+    while (!signal.aborted && !(log.isClosed && hasSentAll())) {
+      if (hasSentAll()) {
         await wake.wait();
         continue;
       }
       const startedMs = performance.now();
       try {
-        sentIndex = await publishRun(target, observer, wake, signal);
+        await publishRun(target, { observer, progress }, wake, signal);
+        progress.isWhole = true;
         attempt = 0;
       } catch (error) {
+        progress.isWhole = false;
         const fault = asGatewayError(error);
         if (isAborted(signal)) {
           return;
@@ -99,23 +102,67 @@ function isAway(fault: GatewayError): boolean {
   return fault.cause !== undefined;
 }
 
-/** One PUT: the rest of one encoder run. Gives the index after the last fragment sent. */
-async function publishRun(
+/** How far a track has come to an origin, over all its PUTs. */
+class Progress {
+  /** Index after the last fragment sent or dropped; undefined before the first PUT. */
+  index: number | undefined;
+  /** The last PUT was taken to its end. */
+  isWhole = true;
+  readonly #observer: PublishObserver;
+
+  constructor(observer: PublishObserver) {
+    this.#observer = observer;
+  }
+
+  /** Goes on at `index`: the origin will never get what lies between. */
+  skipTo(index: number): void {
+    const from = this.index ?? index;
+    if (index > from) {
+      this.#observer.dropped(index - from);
+    }
+    this.index = index;
+  }
+}
+
+/** Where the next PUT begins, once that is kept; undefined where none will come. */
+async function resume(
   target: PublishTarget,
-  observer: PublishObserver,
+  progress: Progress,
   wake: Wake,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<number | undefined> {
   const { log } = target;
   const nextTicks = await publishState(target, signal);
   target.retry.answered();
   let index = log.resumeIndex(nextTicks);
   while (index === undefined) {
     if (log.isClosed || signal.aborted) {
-      return log.nextIndex;
+      progress.index = log.nextIndex;
+      return undefined;
     }
     await wake.wait();
     index = log.resumeIndex(nextTicks);
+  }
+  if (log.at(index)?.fragment.dts === nextTicks) {
+    // The origin lacks nothing before it, whoever sent it that.
+    progress.index = index;
+  } else {
+    progress.skipTo(index);
+  }
+  return index;
+}
+
+/** One PUT: the rest of one encoder run. */
+async function publishRun(
+  target: PublishTarget,
+  { observer, progress }: { readonly observer: PublishObserver; readonly progress: Progress },
+  wake: Wake,
+  signal: AbortSignal,
+): Promise<void> {
+  const { log } = target;
+  let index = await resume(target, progress, wake, signal);
+  if (index === undefined) {
+    return;
   }
   const run = log.at(index)?.run ?? 0;
   const put = new Put(target, wake.notify, signal);
@@ -125,9 +172,8 @@ async function publishRun(
     for (;;) {
       put.throwIfFailed();
       if (index < log.firstIndex) {
-        const start: number = log.segmentStartFrom(log.firstIndex) ?? log.nextIndex;
-        observer.dropped(start - index);
-        index = start;
+        index = log.segmentStartFrom(log.firstIndex) ?? log.nextIndex;
+        progress.skipTo(index);
       }
       const entry = log.at(index);
       if (put.isBlocked || (entry === undefined && !log.hasEnded(run))) {
@@ -135,9 +181,10 @@ async function publishRun(
       } else if (entry?.run === run) {
         put.write(entry.fragment.bytes);
         index += 1;
+        progress.index = index;
       } else {
         await put.end();
-        return index;
+        return;
       }
     }
   } finally {
