@@ -34,8 +34,8 @@ export type Action =
 const SLOTS = [0, 1] as const;
 
 /**
- * Id of the job of a slot (`slotKey`) or of an ingest (its broadcast). BullMQ takes no second job of one id while the first is locked: behind an
- * epoch that was lost another id is the one that counts.
+ * Id of the job of a slot (`slotKey`) or of an ingest (its broadcast). BullMQ takes no second job of
+ * one id while the first is locked: behind an epoch that was lost another id is the one that counts.
  */
 export function jobIdOf(key: string, superseded: Epoch | undefined): string {
   return superseded === undefined ? key : `${key}.${superseded.timestamp}-${superseded.attempt}`;
