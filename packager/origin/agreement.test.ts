@@ -6,7 +6,7 @@ import { AUDIO_HEADER, VIDEO_HEADER } from '../cmaf/fixtures.ts';
 import { BoxSplitter, parseFragment, parseInit, type Sample } from '../cmaf/index.ts';
 import { audio, BROADCAST, FIRST_MSN as N, video } from './fixtures.ts';
 import { LiveBroadcast } from './liveBroadcast.ts';
-import type { Publisher } from './turns.ts';
+import type { Publisher } from './publisher.ts';
 
 const TRACKS = ['v180', 'a128'] as const;
 type Track = (typeof TRACKS)[number];

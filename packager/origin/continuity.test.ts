@@ -10,7 +10,7 @@ import { MemoryDisk } from './archive/memoryDisk.ts';
 import { audio, BROADCAST, FIRST_MSN as N, video } from './fixtures.ts';
 import { LiveBroadcast } from './liveBroadcast.ts';
 import type { View } from './presentation.ts';
-import type { Publisher } from './turns.ts';
+import type { Publisher } from './publisher.ts';
 
 const VIEWS: readonly View[] = ['live', 'dvr'];
 

@@ -8,7 +8,7 @@ import { CONFIG, Station, TRACKS } from './archive/fixtures.ts';
 import { MemoryDisk } from './archive/memoryDisk.ts';
 import { audio, FIRST_MSN as N, video } from './fixtures.ts';
 import type { View } from './presentation.ts';
-import type { Publisher } from './turns.ts';
+import type { Publisher } from './publisher.ts';
 
 type Step =
   | { readonly kind: 'publish' | 'hole' | 'lag'; readonly eighths: number }

@@ -5,7 +5,7 @@ import { BoxSplitter, concatBytes, parseFragment, parseInit, type Sample } from 
 import { renderMediaPlaylist, renderMpd } from '../playlists/index.ts';
 import { audio, BROADCAST, FIRST_MSN as N, video } from './fixtures.ts';
 import { LiveBroadcast } from './liveBroadcast.ts';
-import type { Publisher } from './turns.ts';
+import type { Publisher } from './publisher.ts';
 import { partChunks } from './segmentRing.ts';
 
 const DEPTH = { windowSegments: 30, ringSegments: 45 };

@@ -23,7 +23,7 @@ import {
 import type { Loss } from './seals.ts';
 import { Sisters } from './sisters.ts';
 import type { Archive, RestoredBroadcast } from './storage.ts';
-import type { Publisher } from './turns.ts';
+import type { Publisher } from './publisher.ts';
 
 export type { Depth } from './presentation.ts';
 

@@ -15,7 +15,8 @@ import type { Loss } from './seals.ts';
 import { segmentRecord, SegmentRing, type StoredSegment } from './segmentRing.ts';
 import type { TrackHeader } from './trackHeader.ts';
 import type { Archive, RestoredTrack } from './storage.ts';
-import { type Publisher, Turns } from './turns.ts';
+import type { Publisher } from './publisher.ts';
+import { Turns } from './turns.ts';
 
 /** What became of a sample; `dropped` also while it waits for its publisher's turn. */
 export type Verdict = 'taken' | 'dropped' | 'fenced';

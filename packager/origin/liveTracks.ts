@@ -15,7 +15,7 @@ import type { Depth } from './presentation.ts';
 import type { Loss } from './seals.ts';
 import type { Archive, EraRecord, RestoredBroadcast } from './storage.ts';
 import { type TrackHeader, trackHeader } from './trackHeader.ts';
-import { newPublisher, type Publisher } from './turns.ts';
+import { newPublisher, type Publisher } from './publisher.ts';
 
 /** What the tracks are made with. */
 export type LiveTracksOptions = {

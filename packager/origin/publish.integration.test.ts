@@ -13,7 +13,7 @@ import { audio, BROADCAST, FIRST_MSN as N, video } from './fixtures.ts';
 import { LiveBroadcast } from './liveBroadcast.ts';
 import { LostPublishers } from './lostPublishers.ts';
 import { createPublishHandler } from './publishHandler.ts';
-import type { Publisher } from './turns.ts';
+import type { Publisher } from './publisher.ts';
 
 const TOKEN = 'internal-token';
 const HOST = '127.0.0.1';

@@ -9,7 +9,7 @@ import { type UnixMs, unixMsFromTicks } from '../../infra/kernel/time.ts';
 import { type Sample, type TrackEvent, TrackReader } from '../cmaf/index.ts';
 import type { LiveBroadcast } from './liveBroadcast.ts';
 import type { Target } from './publishTarget.ts';
-import type { Publisher } from './turns.ts';
+import type { Publisher } from './publisher.ts';
 
 const MAX_CLOCK_DISTANCE_MS = 30_000;
 // A fragment may be as long as a segment (3 s) and arrive as it is made.

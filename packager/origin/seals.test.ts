@@ -82,6 +82,29 @@ describe('a lost publisher', () => {
     expect(Buffer.compare(pair.bytes(0, 'v180', N), pair.bytes(1, 'v180', N))).toBe(0);
   });
 
+  it.each([4, 8, 11, 14, 16, 24, 33])(
+    'goes on where the other stands still: here slot 0, there slot 1 (from step %i on)',
+    async (stopsAt) => {
+      const pair = new Pair();
+      for (let step = 0; step < 5 * STEPS; step += 1) {
+        for (const track of [0, 1]) {
+          await pair.sendUntil(0, 0, track, Math.min(step, 14));
+          await pair.sendUntil(0, 1, track, step);
+          await pair.sendUntil(1, 0, track, step);
+          await pair.sendUntil(1, 1, track, Math.min(step, stopsAt));
+        }
+        pair.nowMs = (N + step / STEPS) * 2000;
+        pair.sweep();
+        pair.deliver();
+      }
+      for (const live of pair.origins) {
+        expect(live.track('v180')?.frontier).toBeGreaterThan((N + 4.8) * 180_000);
+        expect(live.track('a128')?.frontier).toBeGreaterThan((N + 4.8) * 96_000);
+        expect(live.gapSegments).toBe(0);
+      }
+    },
+  );
+
   it('is not given up where nobody could go on', async () => {
     const pair = new Pair();
     const [live] = pair.origins;

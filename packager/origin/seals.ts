@@ -69,6 +69,11 @@ export class Seals {
     return this.#seal !== undefined && isSamePublisher(this.#seal.loss, publisher);
   }
 
+  /** Whether the sisters have answered, where a publisher is sealed. */
+  get isSettled(): boolean {
+    return this.#seal?.isSettled === true;
+  }
+
   /** Seals `followed` where it is not yet. @returns whether the other may go on */
   lose(followed: PublisherIdentity, fromTicks: number): boolean {
     if (!this.isSealed(followed)) {
@@ -77,7 +82,7 @@ export class Seals {
       this.#seal = { loss, isSettled: this.#onLoss === undefined, msn: 0 };
       this.#onLoss?.(loss);
     }
-    return this.#seal?.isSettled === true && this.#owed.length === 0;
+    return this.isSettled && this.#owed.length === 0;
   }
 
   /** The sisters have answered: `samples` are what they have beyond us. */

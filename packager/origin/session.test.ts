@@ -15,7 +15,7 @@ import {
   type RestoredSegment,
   type SegmentRecord,
 } from './storage.ts';
-import type { Publisher } from './turns.ts';
+import type { Publisher } from './publisher.ts';
 
 const DEPTH = { windowSegments: 6, ringSegments: 8 };
 const OTHER_HEADER = VIDEO_HEADER.map((byte, index) => (index === 15 ? 1 : byte));

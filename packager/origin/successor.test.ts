@@ -99,4 +99,51 @@ describe('a newer epoch', () => {
       { numRuns: 60, endOnFailure: true },
     );
   });
+
+  it.each([
+    ['at both', Infinity, 40],
+    ['at one', 40, Infinity],
+  ])('that hangs before its first sample %s is not waited for', async (_, first, second) => {
+    const pair = new Pair([OLD, { slot: 0, attempt: 2, fromStep: 10 }]);
+    const hangs = [Math.min(first, second), second];
+    for (let step = 0; step <= 6 * STEPS; step += 1) {
+      for (const track of [0, 1]) {
+        for (const o of [0, 1]) {
+          await pair.sendUntil(o, 0, track, step);
+          await pair.sendUntil(o, 1, track, Math.min(step, hangs[o]!));
+        }
+      }
+      pair.nowMs = (N + step / STEPS) * 2000;
+      pair.sweep();
+      pair.deliver();
+    }
+    expect(pair.held.get(`segment:demo:${N + 2}`)).toBe('0@1.2');
+    for (const live of pair.origins) {
+      expect(live.gapSegments).toBe(0);
+      for (const track of TRACKS) {
+        expect(live.track(track)?.frontierMsn).toBe(N + 6);
+      }
+    }
+  });
+
+  it('that one track follows already is named for the others', async () => {
+    const pair = new Pair([OLD, { slot: 0, attempt: 2, fromStep: 10 }]);
+    const [live] = pair.origins;
+    for (let step = 0; step <= 6 * STEPS; step += 1) {
+      // Sound is ahead: its maker asks.
+      await pair.sendUntil(0, 0, 1, step);
+      await pair.sendUntil(0, 1, 1, step);
+      await pair.sendUntil(0, 1, 0, step - 1);
+      if (step < 14) {
+        await pair.sendUntil(0, 0, 0, step - 1);
+      } else {
+        pair.leave(0, 0, 0);
+      }
+      pair.nowMs = (N + step / STEPS) * 2000;
+      pair.sweep();
+      pair.deliver();
+    }
+    expect([3, 4, 5].map((msn) => pair.bytes(0, 'a128', N + msn).at(-1))).toEqual([2, 2, 2]);
+    expect([...(live?.splits.keys() ?? [])].filter((msn) => msn > N + 2)).toEqual([]);
+  });
 });

@@ -9,28 +9,9 @@ import type { Sample } from '../cmaf/index.ts';
 import type { SegmentClaims } from './claims.ts';
 import type { Cutter } from './cutter.ts';
 import { Fences, isSamePublisher, type PublisherIdentity, relationTo } from './follow.ts';
+import { newPublisher, type Publisher } from './publisher.ts';
 import { type Loss, Seals } from './seals.ts';
 import type { TrackHeader } from './trackHeader.ts';
-
-/** One connection that publishes a track. */
-export type Publisher = PublisherIdentity & {
-  readonly header: TrackHeader;
-  /** A changed header may not take over before this segment; Infinity while its era is agreed on. */
-  fromMsn: number;
-  /** Its connection has ended. */
-  isGone: boolean;
-  /** It was found on disk: what it left open is its own to go on with. */
-  readonly isRestored: boolean;
-  /** Samples whose turn has not come, oldest first. */
-  readonly ahead: Sample[];
-  /** It was late at a boundary: it gets this one instead. */
-  heirFrom: number | undefined;
-  /** Newest decode time that it sent. */
-  newest: number;
-  /** When it was first and last heard (Unix ms). */
-  firstHeardMs: number;
-  heardMs: number;
-};
 
 /** Next sample to cut, and who made it. */
 export type Turn = { readonly publisher: Publisher; readonly sample: Sample };
@@ -54,27 +35,6 @@ export type TurnsOptions = {
 // Of one track: two slots, each with a successor, and connections that have not yet been missed.
 const MAX_CANDIDATES = 8;
 
-/** A publisher that has sent nothing yet. */
-export function newPublisher(
-  identity: PublisherIdentity,
-  header: TrackHeader,
-  isRestored = false,
-): Publisher {
-  return {
-    slot: identity.slot,
-    epoch: identity.epoch,
-    header,
-    fromMsn: 0,
-    isGone: isRestored,
-    isRestored,
-    ahead: [],
-    heirFrom: undefined,
-    newest: -1,
-    firstHeardMs: Infinity,
-    heardMs: 0,
-  };
-}
-
 /** See the file header. */
 export class Turns {
   readonly #options: TurnsOptions;
@@ -83,6 +43,7 @@ export class Turns {
   readonly #fences = new Fences();
   readonly #seals: Seals;
   #newestMs = 0;
+  #awaited = { msn: -1, fromMs: 0 };
   #followed: Publisher | undefined;
   #candidates: readonly Publisher[] = [];
 
@@ -147,7 +108,7 @@ export class Turns {
 
   /**
    * Another origin has lost a publisher: nothing more is taken of it here either, where another is
-   * here to go on.
+   * here to go on: one that is as far, for one that stands still would leave the track to nobody.
    *
    * @returns what was taken of it from `fromTicks` on
    */
@@ -156,24 +117,31 @@ export class Turns {
     if (
       followed !== undefined &&
       isSamePublisher(loss, followed) &&
-      this.#present().some((other) => !isSamePublisher(other, loss) && other.newest >= 0)
+      this.#present().some(
+        (other) => !isSamePublisher(other, loss) && this.#isAsFarAs(followed, other),
+      )
     ) {
       this.#seals.lose(followed, this.#options.cutter.frontier ?? 0);
     }
     return this.#seals.tail(loss, loss.fromTicks);
   }
 
-  /** Who of `maker`'s slot is here to make segment `msn` in its place: newer, and as far as it is. */
+  /**
+   * Who of `maker`'s slot is here to make segment `msn` in its place: newer, and as far as it is, or
+   * followed here already.
+   */
   successorOf(maker: PublisherIdentity, msn: number): PublisherIdentity | undefined {
     const followed = this.#followed;
-    return followed === undefined || !isSamePublisher(maker, followed)
-      ? undefined
-      : this.#present().find(
-          (other) =>
-            relationTo(other, followed) === 'newer' &&
-            other.fromMsn <= msn &&
-            this.#isAsFarAs(followed, other),
-        );
+    if (followed === undefined || !isSamePublisher(maker, followed)) {
+      const isAhead = followed !== undefined && relationTo(followed, maker) === 'newer';
+      return isAhead ? followed : undefined;
+    }
+    return this.#present().find(
+      (other) =>
+        relationTo(other, followed) === 'newer' &&
+        other.fromMsn <= msn &&
+        this.#isAsFarAs(followed, other),
+    );
   }
 
   /** The next sample that may be cut; undefined while everything has to wait. */
@@ -191,8 +159,16 @@ export class Turns {
       const isSealed = this.#seals.isSealed(followed);
       const sample = isSealed ? this.#seals.owed() : followed.ahead[0];
       if (sample !== undefined) {
-        if (!isSealed && !this.#isOwn(followed, sample)) {
+        const heir = isSealed ? undefined : this.#heirAt(followed, sample);
+        if (heir === 'awaited') {
+          return undefined;
+        }
+        if (heir !== undefined) {
+          this.#follow(heir);
           continue;
+        }
+        if (!isSealed) {
+          followed.ahead.shift();
         }
         if (this.#fits(sample, this.#msnOf(sample.dts))) {
           this.#seals.took(followed, sample);
@@ -204,16 +180,10 @@ export class Turns {
     }
   }
 
-  /** Whether the followed publisher itself makes its next sample; else its heir is followed. */
-  #isOwn(followed: Publisher, sample: Sample): boolean {
-    const msn = this.#msnOf(sample.dts);
-    const heir = msn < this.#firstFree ? undefined : this.#heirOf(followed, msn);
-    if (heir !== undefined) {
-      this.#follow(heir);
-      return false;
-    }
-    followed.ahead.shift();
-    return true;
+  /** Who makes the followed publisher's next sample in its place; undefined: it does so itself. */
+  #heirAt(followed: Publisher, { dts }: Sample): Publisher | 'awaited' | undefined {
+    const msn = this.#msnOf(dts);
+    return msn < this.#firstFree ? undefined : this.#heirOf(followed, msn);
   }
 
   /** Whether somebody is followed from here on, where the followed publisher has nothing to say. */
@@ -243,9 +213,20 @@ export class Turns {
     return this.#followed !== undefined && this.#followed.slot !== slot;
   }
 
-  /** Whether a sealed publisher is the only one that could go on: better than nobody. */
+  /**
+   * Whether a sealed publisher is the only one that could go on: better than nobody. Others count
+   * while they are heard, or while what they have waits for the sisters' answer.
+   */
   #isAlone(followed: Publisher): boolean {
-    return !followed.isGone && !this.#present().some((other) => !isSamePublisher(other, followed));
+    const waits = ({ ahead }: Publisher): boolean => ahead.length > 0 && !this.#seals.isSettled;
+    const isHeard = ({ heardMs }: Publisher): boolean =>
+      this.#nowMs - heardMs < this.#options.grid.segmentMs / 2;
+    return (
+      !followed.isGone &&
+      !this.#present().some(
+        (other) => !isSamePublisher(other, followed) && (waits(other) || isHeard(other)),
+      )
+    );
   }
 
   /** Where a slot stands by, a newer publisher of it fences off the older at its first segment. */
@@ -281,28 +262,54 @@ export class Turns {
   }
 
   /** Who begins segment `msn` instead of the followed publisher, whose first sample of it is here. */
-  #heirOf(followed: Publisher, msn: number): Publisher | undefined {
-    const { claims, grid, timescale } = this.#options;
+  #heirOf(followed: Publisher, msn: number): Publisher | 'awaited' | undefined {
     for (const other of this.#present()) {
       const isNewer = relationTo(other, followed) === 'newer';
-      const start = this.#cleanStart(other, msn, msn);
-      if (isNewer && this.#isUnclaimed(other, followed)) {
-        const fromMsn = this.#firstMsnOf(other, followed);
-        if (msn >= fromMsn && (start >= 0 || msn >= (other.heirFrom ?? Infinity))) {
-          other.ahead.splice(0, Math.max(0, start));
-          return other;
-        }
-      } else if (
-        claims.isOf(msn, other) &&
-        !this.#seals.isBarred(other, msn) &&
-        other.header.uri === followed.header.uri &&
-        (start >= 0 || this.#isAboutTo(other, followed, msn))
-      ) {
-        drop(other, ({ dts }) => dts < gridStart(grid, msn, timescale));
-        return other;
+      const heir =
+        isNewer && this.#isUnclaimed(other, followed)
+          ? this.#unclaimedHeir(other, followed, msn)
+          : this.#claimedHeir(other, followed, msn);
+      if (heir !== undefined) {
+        return heir;
       }
     }
     return undefined;
+  }
+
+  #unclaimedHeir(other: Publisher, followed: Publisher, msn: number): Publisher | undefined {
+    const start = this.#cleanStart(other, msn, msn);
+    const fromMsn = this.#firstMsnOf(other, followed);
+    if (msn < fromMsn || (start < 0 && msn < (other.heirFrom ?? Infinity))) {
+      return undefined;
+    }
+    other.ahead.splice(0, Math.max(0, start));
+    return other;
+  }
+
+  #claimedHeir(
+    other: Publisher,
+    followed: Publisher,
+    msn: number,
+  ): Publisher | 'awaited' | undefined {
+    const { claims, grid, timescale } = this.#options;
+    const isHeir =
+      claims.isOf(msn, other) &&
+      !this.#seals.isBarred(other, msn) &&
+      other.header.uri === followed.header.uri;
+    if (!isHeir) {
+      return undefined;
+    }
+    if (this.#cleanStart(other, msn, msn) < 0) {
+      if (!this.#isAboutTo(other, followed, msn)) {
+        return undefined;
+      }
+      // To follow a newer one fences the older off: until it is there, both may be needed.
+      if (relationTo(other, followed) === 'newer') {
+        return this.#mayAwait(msn) ? 'awaited' : undefined;
+      }
+    }
+    drop(other, ({ dts }) => dts < gridStart(grid, msn, timescale));
+    return other;
   }
 
   /** Whether a newer publisher needs no claim: there is one origin, or its era was agreed on. */
@@ -314,6 +321,14 @@ export class Turns {
   #isAboutTo(other: Publisher, followed: Publisher, msn: number): boolean {
     const { grid, timescale } = this.#options;
     return other.newest < gridStart(grid, msn, timescale) && this.#isAsFarAs(followed, other);
+  }
+
+  /** Whether segment `msn` waits yet for who claimed it: for a part, from when it was due. */
+  #mayAwait(msn: number): boolean {
+    if (this.#awaited.msn !== msn) {
+      this.#awaited = { msn, fromMs: this.#nowMs };
+    }
+    return this.#nowMs - this.#awaited.fromMs < this.#options.grid.partMs;
   }
 
   /** Whether `other` is about where the followed publisher is. */

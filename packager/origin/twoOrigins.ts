@@ -6,7 +6,7 @@ import { AUDIO_HEADER, VIDEO_HEADER } from '../cmaf/fixtures.ts';
 import { concatBytes, type Sample } from '../cmaf/index.ts';
 import { audio, BROADCAST, FIRST_MSN as N, video } from './fixtures.ts';
 import { LiveBroadcast } from './liveBroadcast.ts';
-import type { Publisher } from './turns.ts';
+import type { Publisher } from './publisher.ts';
 
 const HEADERS = { v180: VIDEO_HEADER, a128: AUDIO_HEADER };
 export const TRACKS = ['v180', 'a128'] as const;

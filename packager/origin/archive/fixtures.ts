@@ -6,7 +6,7 @@ import { AUDIO_HEADER, VIDEO_HEADER } from '../../cmaf/fixtures.ts';
 import { audio, BROADCAST, FIRST_MSN, video } from '../fixtures.ts';
 import { LiveBroadcast } from '../liveBroadcast.ts';
 import type { RestoredBroadcast } from '../storage.ts';
-import type { Publisher } from '../turns.ts';
+import type { Publisher } from '../publisher.ts';
 import { type ArchiveDeps, type DiskArchive, openArchive } from './archive.ts';
 import type { ArchiveConfig } from './housekeeping.ts';
 
