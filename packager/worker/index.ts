@@ -4,5 +4,7 @@
  */
 export { workerConfigSchema } from './config.ts';
 export { type EncoderChoice } from './encoder.ts';
+export { probePresets } from './presetProbe.ts';
+export { PRESETS_MEASURED } from './presetVerdict.ts';
 export { probeEncoders } from './probe.ts';
 export { createWorker, type TranscodeWorker, type WorkerDeps } from './worker.ts';

@@ -5,11 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ladderPreset } from '../../infra/kernel/ladder.ts';
 import { silentLogger } from '../../infra/kernel/logger.ts';
 import { DEFAULT_LADDER } from '../../infra/kernel/wire.ts';
+import { TrackReader } from '../cmaf/index.ts';
 import { workerConfigSchema } from './config.ts';
+import { videoEncoderArguments } from './encoder.ts';
 import { GPU_ENCODERS, softwareEncoder } from './encoderTable.ts';
-import { probeEncoders } from './probe.ts';
+import { probePresets } from './presetProbe.ts';
+import { probeEncoders, x264Choice } from './probe.ts';
 
 const run = promisify(execFile);
 const ladder = { video: DEFAULT_LADDER.video.slice(1) };
@@ -89,9 +93,64 @@ test('a GPU is taken with the sessions that it opens, and without its scaler whe
   expect(offers).toMatchObject([
     {
       encoder: { name: 'h264_nvenc', isGpuScaled: false },
-      ...{ capacity: 2, capacityReason: '5 sessions for ladders of 2' },
+      ...{ sessions: 5, capacity: 2, capacityReason: '5 sessions for ladders of 2' },
     },
     { encoder: { name: 'libx264' } },
   ]);
   expect(offers[1]?.encoder.reason).toContain('takes what the GPU cannot');
+  const presets = await probePresets(config, offers.slice(0, 1));
+  expect(presets.map(({ preset, encoder }) => `${preset} ${encoder}`)).toEqual(
+    ['720p', '1080p', '1080p60', '2160p60'].map((preset) => `${preset} h264_nvenc`),
+  );
+  expect(presets[2]?.detail).toMatch(/1 job at once \(5 sessions for ladders of 4\)/);
+  expect(presets[3]).toMatchObject({
+    ...{ isCarried: false, detail: 'not carried: 5 sessions for 6 rungs' },
+  });
+});
+
+test('a preset that the encoder refuses is not carried, with its reason; what it takes has a speed', async () => {
+  const ffmpegPath = await fakeFfmpeg(
+    'small',
+    `case "$*" in
+      *size=3840x2160*) echo "[libx264 @ 0x1] too large" >&2; exit 1;;
+      *size=1280x720*) exec ffmpeg "$@";;
+      *"-frames:v 4 "*) ;;
+      *) echo "[libx264 @ 0x1] gone meanwhile" >&2; exit 1;;
+    esac`,
+  );
+  const config = workerConfigSchema.parse({ encoder: 'libx264', concurrency: 3 });
+  const { offers } = await probeEncoders(config, ladder, silentLogger);
+  const [low, ...others] = await probePresets({ ...config, ffmpegPath }, offers);
+  expect(low?.detail).toMatch(
+    /^(carried: 3 jobs at once \(worker\.concurrency\), one alone|not carried:) encodes at \d+\.\d times real time \(3 rungs, 47 Mpixel\/s\)$/,
+  );
+  expect(others.map(({ isCarried, detail }) => [isCarried, detail])).toEqual([
+    ...[1, 2].map(() => [false, 'not carried: gone meanwhile']),
+    [false, 'not carried: too large'],
+  ]);
+});
+
+test.each([
+  ['1080p60', ['4.2', '3.2', '3.1', '3.1']],
+  ['2160p60', ['5.2', '5.1', '4.2', '3.2', '3.1', '3.1']],
+] as const)('libx264 says of each rung of %s the level that it needs', async (preset, levels) => {
+  const { fps, ladder: of } = ladderPreset(preset);
+  const encoder = x264Choice({ x264Preset: 'auto' }, '', 2);
+  const made = of.video.map(async (rung) => {
+    const { stdout } = await run(
+      'ffmpeg',
+      [
+        ...['-hide_banner', '-nostdin', '-loglevel', 'error', '-f', 'lavfi', '-i'],
+        `color=size=${rung.width}x${rung.height}:rate=${fps},format=yuv420p`,
+        ...videoEncoderArguments(encoder, rung, { fps, segmentMs: 2000 }),
+        ...['-frames:v', '2', '-movflags', 'cmaf', '-f', 'mp4', 'pipe:1'],
+      ],
+      { encoding: 'buffer' },
+    );
+    const [init] = new TrackReader().push(stdout);
+    // RFC 6381 §3.3: the last byte of `avc1.PPCCLL` is ten times the level.
+    const level = init?.kind === 'init' ? Number(`0x${init.init.codecs.slice(-2)}`) / 10 : 0;
+    return level.toFixed(1);
+  });
+  expect(await Promise.all(made)).toEqual(levels);
 });

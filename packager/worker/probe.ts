@@ -1,20 +1,14 @@
 /** Finds out which encoders work on this machine, by encoding with them. Used by start and doctor. */
 import { availableParallelism } from 'node:os';
-import { startChild } from '../../infra/kernel/childProcess.ts';
 import { ENCODER_CLASSES, type EncoderClass } from '../../infra/kernel/encoders.ts';
 import { GatewayError } from '../../infra/kernel/errors.ts';
 import type { Logger } from '../../infra/kernel/logger.ts';
 import type { Ladder, VideoRung } from '../../infra/kernel/wire.ts';
 import { gpuCapacity, mostSessions, softwareCapacity } from './capacity.ts';
 import type { WorkerConfig } from './config.ts';
-import {
-  type EncoderChoice,
-  videoEncoderArguments,
-  x264PresetFor,
-  x264ThreadsFor,
-} from './encoder.ts';
+import { type EncoderChoice, x264PresetFor, x264ThreadsFor } from './encoder.ts';
 import { GPU_ENCODERS, GPUS } from './encoderTable.ts';
-import { label, videoGraph } from './filterGraph.ts';
+import { probeEncode } from './probeEncode.ts';
 
 /** An encoder that works here, and how many jobs it carries. */
 export type EncoderOffer = {
@@ -23,6 +17,8 @@ export type EncoderOffer = {
   readonly capacity: number;
   /** Where the capacity comes from. */
   readonly capacityReason: string;
+  /** Encodes that a GPU opens at once. */
+  readonly sessions?: number;
 };
 
 /** What was tried. */
@@ -33,7 +29,7 @@ export type ProbeReport = {
   readonly failed: readonly { readonly name: string; readonly fault: string }[];
 };
 
-const PROBE_TIMEOUT_MS = 10_000;
+const PICTURE = 'color=size=640x360:rate=30';
 const TIMING = { fps: 30, segmentMs: 2000 };
 const TITLES = { nvenc: 'NVENC', qsv: 'Quick Sync', vaapi: 'VAAPI' } as const;
 /** Small, and larger than the least that any GPU encodes. */
@@ -136,7 +132,7 @@ async function probeClass(
       }));
       return (await probe(config.ffmpegPath, encoder, rungs)) === undefined;
     }, video.length));
-  return { encoder, ...gpuCapacity(config.concurrency, sessions, video.length) };
+  return { encoder, sessions, ...gpuCapacity(config.concurrency, sessions, video.length) };
 }
 
 /** The build lacks the filter, or the driver cannot run it: the encoder may work all the same. */
@@ -162,29 +158,7 @@ async function probe(
   encoder: EncoderChoice,
   rungs: readonly VideoRung[],
 ): Promise<string | undefined> {
-  const child = startChild(ffmpegPath, [
-    ...['-hide_banner', '-nostdin', '-loglevel', 'error'],
-    ...(encoder.class === 'x264' ? [] : GPUS[encoder.class].device(encoder.device)),
-    ...['-f', 'lavfi', '-i', 'color=size=640x360:rate=30', '-filter_complex'],
-    `[0:v]${videoGraph({ encoder, ladder: { video: [...rungs], audio: [] } })}`,
-    ...rungs.flatMap((rung) => [
-      ...['-map', `[${label(rung)}]`, ...videoEncoderArguments(encoder, rung, TIMING)],
-      ...['-frames:v', '4', '-f', 'null', '-'],
-    ]),
-  ]);
-  const timer = setTimeout(() => {
-    child.process.kill('SIGKILL');
-  }, PROBE_TIMEOUT_MS);
-  const { code, signal } = await child.exited;
-  clearTimeout(timer);
-  if (code === 0) {
-    return undefined;
-  }
-  const line = child.stderrTail().find((text) => isTelling(text));
-  return line?.replace(/^\[[^\]]* @ 0x[0-9a-f]+\] /, '') ?? `ended with ${signal ?? code ?? '?'}`;
-}
-
-/** SVT-AV1 greets on stderr whatever the log level. */
-function isTelling(line: string): boolean {
-  return line.trim() !== '' && !/^Svt\[(info|warn)\]/.test(line);
+  const job = { encoder, rungs, picture: PICTURE, timing: TIMING, frames: 4 };
+  const { fault } = await probeEncode(ffmpegPath, job);
+  return fault;
 }

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { cpus } from 'node:os';
 import { promisify } from 'node:util';
-import { probeEncoders } from '../../../packager/worker/index.ts';
+import { PRESETS_MEASURED, probeEncoders, probePresets } from '../../../packager/worker/index.ts';
 import { errorText } from '../../kernel/errors.ts';
 import { fitLadder } from '../../kernel/ladder.ts';
 import { silentLogger } from '../../kernel/logger.ts';
@@ -72,6 +72,11 @@ async function encoderFindings(config: GatewayConfig): Promise<Finding[]> {
         detail: `${jobs(capacity)} at once (${capacityReason}): ${encoder.reason}`,
       })),
       ...failed.map(({ name, fault }) => ({ what: name, ok: true, detail: `not here: ${fault}` })),
+      // What a machine does not carry is no fault of it.
+      ...(await probePresets(worker, offers)).map(({ preset, encoder, detail }) => ({
+        ...{ what: `${preset} ${encoder}`, ok: true, detail },
+      })),
+      { what: 'presets', ok: true, detail: PRESETS_MEASURED },
     ];
   } catch (error) {
     return [{ what: 'encoder', ok: false, detail: errorText(error) }];
