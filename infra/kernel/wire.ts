@@ -205,6 +205,12 @@ export function publishPath(
   return `/publish/${broadcastId}/${track}?slot=${slot}&epoch=${formatEpoch(epoch)}`;
 }
 
+/**
+ * A publisher that has had nothing to send for this long sends an empty `free` box: so an origin tells one
+ * that stands still from one without media.
+ */
+export const PUBLISH_BEAT_MS = 500;
+
 /** Answer to `GET` on a publish path: first decode time (ticks of the track) that the origin lacks. */
 export const publishStateSchema = z.strictObject({ nextTicks: z.int().nullable() });
 

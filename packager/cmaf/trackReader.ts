@@ -30,6 +30,11 @@ export class TrackReader {
     this.#splitter = new BoxSplitter(options);
   }
 
+  /** Whether the stream stands inside a box, a header or a fragment. */
+  get isWithin(): boolean {
+    return this.#splitter.pendingBytes > 0 || this.#moof !== undefined || this.#ftyp !== undefined;
+  }
+
   /** @throws GatewayError `bad_media` or `bad_init` */
   push(slice: Uint8Array): TrackEvent[] {
     const events: TrackEvent[] = [];

@@ -1,12 +1,13 @@
 /** The publishing interface behind a real server: what hostile publishers send, and what others lose. */
 import { type ClientRequest, createServer, request as httpRequest, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { GatewayError } from '../../infra/kernel/errors.ts';
 import { silentLogger } from '../../infra/kernel/logger.ts';
 import { noMetrics } from '../../infra/kernel/metrics.ts';
 import { Secret } from '../../infra/kernel/secret.ts';
 import { ticks, unixMs } from '../../infra/kernel/time.ts';
+import { PUBLISH_BEAT_MS } from '../../infra/kernel/wire.ts';
 import { AUDIO_HEADER, fragmentsOf, VIDEO_HEADER } from '../cmaf/fixtures.ts';
 import { chunk, concatBytes, type Sample } from '../cmaf/index.ts';
 import { audio, BROADCAST, FIRST_MSN as N, video } from './fixtures.ts';
@@ -19,6 +20,7 @@ const TOKEN = 'internal-token';
 const HOST = '127.0.0.1';
 let nowMs: number;
 let live: LiveBroadcast;
+let lost: LostPublishers;
 let server: Server;
 let clients: Set<ClientRequest>;
 
@@ -28,6 +30,7 @@ type Put = { readonly write: (bytes: Uint8Array) => void; readonly answer: Promi
 beforeEach(async () => {
   nowMs = (N + 1) * 2000;
   clients = new Set();
+  lost = new LostPublishers();
   live = new LiveBroadcast(BROADCAST, { windowSegments: 30, ringSegments: 45 }, () => undefined);
   const handle = createPublishHandler({
     logger: silentLogger,
@@ -40,7 +43,7 @@ beforeEach(async () => {
         ? Promise.resolve(live)
         : Promise.reject(new GatewayError('not_found', 'nobody wants it')),
     onConnection: () => undefined,
-    lost: new LostPublishers(),
+    lost,
   });
   server = createServer((request, response) => {
     handle(request, response);
@@ -108,7 +111,7 @@ const at = (dts: number, more: Partial<Sample> = {}): Sample => ({
 });
 const START = N * 180_000;
 const OTHER_HEADER = VIDEO_HEADER.map((byte, index) => (index === 15 ? 1 : byte));
-const [FIRST] = fragmentsOf(video(N, N + 0.1));
+const [FIRST, SECOND] = fragmentsOf(video(N, N + 0.1));
 
 const HOSTILE: readonly (readonly [string, readonly Uint8Array[], number, RegExp])[] = [
   ['a moof without its mdat', [VIDEO_HEADER, moofOf(FIRST!), FIRST!], 422, /between moof and mdat/],
@@ -252,6 +255,26 @@ describe('a hostile publisher', () => {
     const { status, body } = await answer;
     clearInterval(drip);
     expect([status, body.message]).toEqual([422, 'a fragment takes more than 10000 ms']);
+  });
+
+  it('that has no media says so for as long as it likes; one that says nothing is lost', async () => {
+    const { write } = put('/publish/demo/v180?slot=0&epoch=2.1');
+    write(concatBytes([VIDEO_HEADER, FIRST!]));
+    await expect.poll(() => live.track('v180')?.frontier).toBe(START + 3000);
+    const heard = vi.spyOn(lost, 'heard');
+    for (let beats = 1; beats <= 22; beats += 1) {
+      nowMs += PUBLISH_BEAT_MS;
+      expect(lost.due(nowMs)).toEqual([]);
+      write(Uint8Array.of(0, 0, 0, 8, 102, 114, 101, 101));
+      await expect.poll(() => heard.mock.calls.length, { interval: 5 }).toBe(beats);
+    }
+    write(SECOND!);
+    await expect.poll(() => live.track('v180')?.frontier).toBe(START + 6000);
+    const fromMs = nowMs;
+    while (lost.due(nowMs).length === 0) {
+      nowMs += 100;
+    }
+    expect(nowMs - fromMs).toBe(3 * PUBLISH_BEAT_MS);
   });
 
   it('[B28] whose IDRs are not on the grid is told by how much', async () => {

@@ -25,7 +25,7 @@ export type PublishDeps = {
   open(broadcastId: string, track: string): Promise<LiveBroadcast>;
   /** Told of each publish as it begins and ends, so that close can end them. */
   onConnection(response: ServerResponse): void;
-  readonly lost: Pick<LostPublishers, 'opened' | 'closed'>;
+  readonly lost: Pick<LostPublishers, 'opened' | 'heard' | 'closed'>;
 };
 
 // Longer than any encoder is silent while its source is slate.
@@ -116,6 +116,7 @@ function receive(
     if (response.writableEnded) {
       return;
     }
+    deps.lost.heard(target, deps.clock.nowMs());
     try {
       session.push(slice);
     } catch (error) {

@@ -52,7 +52,8 @@ export class PublishSession {
   push(slice: Uint8Array): void {
     const events = this.#reader.push(slice);
     const nowMs = this.#clock.nowMs();
-    this.#partialSinceMs = events.length > 0 ? undefined : (this.#partialSinceMs ?? nowMs);
+    const isPartial = events.length === 0 && this.#reader.isWithin;
+    this.#partialSinceMs = isPartial ? (this.#partialSinceMs ?? nowMs) : undefined;
     if (nowMs - (this.#partialSinceMs ?? nowMs) > MAX_FRAGMENT_MS) {
       throw new GatewayError('bad_media', `a fragment takes more than ${MAX_FRAGMENT_MS} ms`);
     }

@@ -7,7 +7,7 @@ import { type ClientRequest, type IncomingMessage, request as httpRequest } from
 import { errorText, GatewayError } from '../../infra/kernel/errors.ts';
 import { backoffMs, pause, withDeadline } from '../../infra/kernel/lifecycle.ts';
 import type { Secret } from '../../infra/kernel/secret.ts';
-import { publishStateSchema } from '../../infra/kernel/wire.ts';
+import { PUBLISH_BEAT_MS, publishStateSchema } from '../../infra/kernel/wire.ts';
 import type { SharedRetry } from './sharedRetry.ts';
 import type { TrackLog } from './trackLog.ts';
 
@@ -43,6 +43,8 @@ const REFUSED_RETRY_MS = 2000;
 /** A publish that lived this long starts the back-off anew. */
 const HEALTHY_PUT_MS = 10_000;
 const MAX_ANSWER_BYTES = 4096;
+/** An empty `free` box (ISO/IEC 14496-12 §8.1.2): nothing to send, and alive. */
+const BEAT = Uint8Array.of(0, 0, 0, 8, 0x66, 0x72, 0x65, 0x65);
 
 /**
  * Publishes until the log is closed and sent, or `signal` aborts.
@@ -208,7 +210,7 @@ class Wake {
   }
 }
 
-/** One chunked PUT. Tells `onChange` of room after a block and of failure. */
+/** One chunked PUT that says when it has nothing to send. Tells `onChange` of room after a block and of failure. */
 class Put {
   readonly #target: PublishTarget;
   readonly #request: ClientRequest;
@@ -216,6 +218,7 @@ class Put {
   #fault: GatewayError | undefined;
   #isEnding = false;
   #blockedTimer: NodeJS.Timeout | undefined;
+  readonly #beat: NodeJS.Timeout;
 
   constructor(target: PublishTarget, onChange: () => void, signal: AbortSignal) {
     this.#target = target;
@@ -234,6 +237,9 @@ class Put {
       this.#unblock();
       onChange();
     });
+    this.#beat = setTimeout(() => {
+      this.#sayAlive();
+    }, PUBLISH_BEAT_MS);
     this.#answer = answerOf(this.#request);
     this.#answer
       .then(({ status, text }) => {
@@ -258,7 +264,9 @@ class Put {
     }
   }
 
+  /** @param bytes whole boxes: others may come between */
   write(bytes: Uint8Array): void {
+    this.#beat.refresh();
     if (!this.#request.write(bytes)) {
       this.#blockedTimer ??= setTimeout(() => {
         this.#request.destroy(new Error(`takes nothing for ${STUCK_MS} ms`));
@@ -269,6 +277,7 @@ class Put {
   /** Ends the body and waits for the answer. */
   async end(): Promise<void> {
     this.#isEnding = true;
+    clearTimeout(this.#beat);
     this.#request.end();
     const { status, text } = await withinDeadline(this.#answer);
     if (status >= 300) {
@@ -278,7 +287,17 @@ class Put {
 
   destroy(): void {
     this.#unblock();
+    clearTimeout(this.#beat);
     this.#request.destroy();
+  }
+
+  /** What is blocked has enough to send. */
+  #sayAlive(): void {
+    if (this.isBlocked) {
+      this.#beat.refresh();
+    } else {
+      this.write(BEAT);
+    }
   }
 
   #unblock(): void {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { Logger } from '../../infra/kernel/logger.ts';
+import { type Logger, silentLogger } from '../../infra/kernel/logger.ts';
 import { noMetrics } from '../../infra/kernel/metrics.ts';
 import { Secret } from '../../infra/kernel/secret.ts';
 import { ticks } from '../../infra/kernel/time.ts';
@@ -70,4 +70,72 @@ it('ends at once where no origin takes anything, although the directory does not
   log.close();
   await publishing.finish();
   expect(publishing.fault()).toBeUndefined();
+});
+
+it('says that it lives while it has nothing to send', async () => {
+  const HEADER = new Uint8Array(8);
+  const FRAGMENT = Buffer.from('0000000a6d6461740102', 'hex');
+  const BEAT = Buffer.from('0000000866726565', 'hex');
+  let body = Buffer.alloc(0);
+  let look = (): void => undefined;
+  const server = createServer((request, response) => {
+    if (request.method === 'GET') {
+      response.end('{"nextTicks":null}');
+      return;
+    }
+    request.on('data', (slice: Buffer) => {
+      body = Buffer.concat([body, slice]);
+      look();
+    });
+    request.on('end', () => response.end());
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  // No polling: it would move the clock.
+  const got = async (...parts: Uint8Array[]): Promise<void> => {
+    const whole = Buffer.concat(parts);
+    await new Promise<void>((resolve) => {
+      look = () => {
+        if (body.length >= whole.length) {
+          resolve();
+        }
+      };
+      look();
+    });
+    expect(body).toEqual(whole);
+  };
+  const log = new TrackLog(1_000_000);
+  let dts = 0;
+  const append = (): void => {
+    log.append({ bytes: FRAGMENT, dts: ticks(dts), endTicks: dts + 1024, startsSegment: true });
+    dts += 1024;
+  };
+  log.beginRun();
+  log.acceptInit(HEADER);
+  append();
+  const { port } = server.address() as AddressInfo;
+  const publishing = startPublishing(
+    {
+      ...{ logger: silentLogger, metrics: noMetrics, internalToken: new Secret('token') },
+      directory: { origins: () => Promise.resolve([`http://127.0.0.1:${port}`]) },
+    },
+    {
+      ...{ job, epoch: { timestamp: 5, attempt: 1 } },
+      tracks: [{ name: 'a64', kind: 'audio', log }],
+    },
+    () => undefined,
+  );
+  await got(HEADER, FRAGMENT);
+  await vi.advanceTimersByTimeAsync(400);
+  append();
+  await got(HEADER, FRAGMENT, FRAGMENT);
+  await vi.advanceTimersByTimeAsync(499);
+  append();
+  await got(HEADER, FRAGMENT, FRAGMENT, FRAGMENT);
+  await vi.advanceTimersByTimeAsync(1000);
+  await got(HEADER, FRAGMENT, FRAGMENT, FRAGMENT, BEAT, BEAT);
+  append();
+  log.close();
+  await publishing.finish();
+  expect(body.subarray(-FRAGMENT.length)).toEqual(FRAGMENT);
+  server.close();
 });

@@ -60,9 +60,16 @@ async function startOrigin() {
     request.on('end', () => response.end());
     request.on('data', (slice: Buffer) => {
       rest = Buffer.concat([rest, slice]);
-      for (; rest.length >= skip + FRAGMENT_BYTES; skip = 0) {
-        received.push(rest.readUInt32BE(skip));
-        rest = rest.subarray(skip + FRAGMENT_BYTES);
+      for (;;) {
+        if (rest.toString('latin1', skip + 4, skip + 8) === 'free') {
+          rest = rest.subarray(skip + 8); // says that nothing has come meanwhile
+        } else if (rest.length >= skip + FRAGMENT_BYTES) {
+          received.push(rest.readUInt32BE(skip));
+          rest = rest.subarray(skip + FRAGMENT_BYTES);
+        } else {
+          break;
+        }
+        skip = 0;
       }
       waiting.forEach((check) => {
         check();
