@@ -200,6 +200,52 @@ describe('a run that outlives its job', () => {
   }, 20_000);
 });
 
+describe('an epoch', () => {
+  it('counts runs, not the times that a job was left to others; each run is higher than the last', async () => {
+    const queue = openJobQueue(redis.location, 'counts', silentLogger);
+    const offers: Offer[] = ['leave', 'run', 'leave'];
+    const seen: number[] = [];
+    const consider = ({ epoch }: Pick<JobContext, 'epoch'>): Promise<Offer> => {
+      seen.push(epoch.attempt);
+      return Promise.resolve(offers.shift() ?? 'run');
+    };
+    const first = holdingRunner('counts', { consider });
+    await queue.ensure('demo.main.0', {});
+    const job = await first.next();
+    expect([job.epoch.attempt, ...seen]).toEqual([1, 1, 1]);
+
+    await first.runner.close('shutdown');
+    const second = holdingRunner('counts', { consider });
+    const again = await second.next();
+    expect([again.epoch.attempt, ...seen.slice(2)]).toEqual([2, 2, 2]);
+    expect(again.epoch.timestamp).toBe(job.epoch.timestamp);
+    await second.runner.close('done');
+    await queue.close('done');
+  }, 20_000);
+
+  it('takes nothing back for one that lost its lock meanwhile: another may run as what it counts', async () => {
+    const queue = openJobQueue(redis.location, 'late', silentLogger);
+    const store = await connectStore(redis.location, silentLogger);
+    const lock = 'bull:late:demo.main.0:lock';
+    // The first stood still before it said no; by then the job was somebody else's, who died.
+    const isLate = [true];
+    const slow = holdingRunner('late', {
+      async consider() {
+        if (isLate.shift() !== true) {
+          return 'run';
+        }
+        await store.lease(lock, 'another', 1000);
+        return 'leave';
+      },
+    });
+    await queue.ensure('demo.main.0', {});
+    expect((await slow.next()).epoch.attempt).toBe(2);
+    await slow.runner.close('done');
+    await store.close('done');
+    await queue.close('done');
+  }, 20_000);
+});
+
 describe('the store', () => {
   it('lists leases by prefix and forgets what was removed', async () => {
     const store = await connectStore(redis.location, silentLogger);

@@ -25,6 +25,7 @@ export interface JobQueue extends Closeable {
 export type JobContext = {
   readonly id: string;
   readonly payload: unknown;
+  /** Its attempt is 1 where nobody ran the job before; each run's is higher than that of the last. */
   readonly epoch: Epoch;
   readonly signal: AbortSignal;
 };
@@ -187,6 +188,19 @@ export function startJobRunner(
   const consider = async (job: Omit<JobContext, 'signal'>): Promise<Offer> =>
     (await options.consider?.(job).catch(nothing)) ?? 'run';
 
+  /**
+   * Back to the queue, as if it had not been taken: nobody ran, so it counts no attempt. In one step
+   * with giving up the lock: who has lost that changes nothing, and an attempt that somebody runs as
+   * is never given twice.
+   */
+  const leave = async ({ id = '', attemptsStarted }: Job, token?: string): Promise<never> => {
+    await worker.getBackend().moveToDelayed(id, Date.now(), LEAVE_MS, token, {
+      skipAttempt: true,
+      fieldsToUpdate: { ats: attemptsStarted - 1 },
+    });
+    throw new DelayedError();
+  };
+
   const worker = new Worker(
     options.name,
     async (job: Job, token?: string) => {
@@ -200,8 +214,7 @@ export function startJobRunner(
         // Taken again while we still wait on its old lock: that wait has to be over first, since
         // BullMQ knows a job by its id alone.
         held?.('lock lost');
-        await job.moveToDelayed(Date.now() + LEAVE_MS, token);
-        throw new DelayedError();
+        return leave(job, token);
       }
       if (offer === 'drop') {
         return;
