@@ -162,18 +162,23 @@ export class LiveBroadcast {
   /** A connection of track `name` has ended: whoever stands by goes on. */
   leave(name: string, publisher: Publisher): void {
     this.#tracks.leave(publisher);
-    this.#announce(name, this.#tracks.get(name)?.pump() ?? 'none');
+    this.#pump(name);
   }
 
   /** What other origins have of a lost publisher beyond us: the other slot goes on behind it. */
   settle(name: string, loss: Loss, samples: readonly Sample[]): void {
-    this.#announce(name, this.#tracks.get(name)?.settle(loss, samples) ?? 'none');
+    if (!this.#isEnded) {
+      this.#announce(name, this.#tracks.get(name)?.settle(loss, samples) ?? 'none');
+    }
   }
 
   /** Another origin has lost a publisher. @returns what we have of it from there on */
   lostElsewhere(name: string, loss: Loss): Sample[] {
+    if (this.#isEnded) {
+      return [];
+    }
     const samples = this.#tracks.get(name)?.lostElsewhere(loss) ?? [];
-    this.#announce(name, this.#tracks.get(name)?.pump() ?? 'none');
+    this.#pump(name);
     return samples;
   }
 
@@ -308,9 +313,14 @@ export class LiveBroadcast {
   }
 
   #pumpAll(): void {
-    for (const track of this.#tracks.all) {
-      this.#announce(track.name, this.#isEnded ? 'none' : track.pump());
+    for (const name of this.#tracks.names) {
+      this.#pump(name);
     }
+  }
+
+  /** What waits may go on, unless the broadcast has ended: nothing follows ENDLIST. */
+  #pump(name: string): void {
+    this.#announce(name, this.#isEnded ? 'none' : (this.#tracks.get(name)?.pump() ?? 'none'));
   }
 
   /**

@@ -4,18 +4,12 @@ import { unixMs } from '../../infra/kernel/time.ts';
 import { AUDIO_HEADER, VIDEO_HEADER } from '../cmaf/fixtures.ts';
 import { concatBytes } from '../cmaf/index.ts';
 import { renderMediaPlaylist } from '../playlists/index.ts';
-import { lastPartOf, type Presentation } from '../playlists/model.ts';
+import { lastPartOf } from '../playlists/model.ts';
 import { audio, BROADCAST, FIRST_MSN as N, video } from './fixtures.ts';
 import { LiveBroadcast, type LiveBroadcastOptions } from './liveBroadcast.ts';
-import type { TrackHeader } from './trackHeader.ts';
-import {
-  type Archive,
-  noArchive,
-  type RestoredBroadcast,
-  type RestoredSegment,
-  type SegmentRecord,
-} from './storage.ts';
+import { memoryArchive } from './memoryArchive.ts';
 import type { Publisher } from './publisher.ts';
+import type { Loss } from './seals.ts';
 
 const DEPTH = { windowSegments: 6, ringSegments: 8 };
 const OTHER_HEADER = VIDEO_HEADER.map((byte, index) => (index === 15 ? 1 : byte));
@@ -50,62 +44,6 @@ function started(options: LiveBroadcastOptions = {}): {
   return { live, v: join(live, 'v180'), a: join(live, 'a128') };
 }
 
-type Kept = { record: SegmentRecord; chunks: Uint8Array[]; isClosed: boolean };
-
-/** An archive that keeps all in memory, as a disk would. */
-function memoryArchive(): Archive & { found: () => RestoredBroadcast; ended: Presentation[] } {
-  const tracks = new Map<string, Map<number, Kept>>();
-  const byTrack = new Map<string, Map<number, TrackHeader>>();
-  const eras = new Map([[0, { era: 0, firstMsn: 0 }]]);
-  const ended: Presentation[] = [];
-  const of = (track: string): Map<number, Kept> => {
-    const kept = tracks.get(track) ?? new Map<number, Kept>();
-    tracks.set(track, kept);
-    return kept;
-  };
-  return {
-    ...noArchive,
-    ended,
-    header: (_b, track, era, header) => {
-      const known = byTrack.get(track) ?? new Map<number, TrackHeader>();
-      byTrack.set(track, known.set(era, header));
-    },
-    era: (_b, era) => eras.set(era.era, era),
-    open: (_b, track, record) => of(track).set(record.msn, { record, chunks: [], isClosed: false }),
-    append: (_b, track, record, chunk) => {
-      const kept = of(track).get(record.msn);
-      kept?.chunks.push(chunk);
-      of(track).set(record.msn, { record, chunks: kept?.chunks ?? [], isClosed: false });
-    },
-    complete: (_b, track, record, filler) => {
-      const chunks = [...(filler ?? of(track).get(record.msn)?.chunks ?? [])];
-      of(track).set(record.msn, { record, chunks, isClosed: true });
-    },
-    end: (_b, presentation) => ended.push(presentation),
-    list: (_b, track) =>
-      [...of(track).values()].filter(({ isClosed }) => isClosed).map(({ record }) => record),
-    found: () => ({
-      eras: [...eras.values()],
-      isEnded: false,
-      tracks: [...tracks].map(([name, kept]) => {
-        const all = [...kept.values()];
-        const closed = all.filter(({ isClosed }) => isClosed);
-        const whole = ({ record, chunks }: Kept): RestoredSegment => ({
-          record,
-          chunks: chunks.length === 0 ? [] : [concatBytes(chunks)],
-        });
-        const open = all.find(({ isClosed }) => !isClosed);
-        return {
-          name,
-          headers: byTrack.get(name) ?? new Map(),
-          closed: closed.slice(-DEPTH.ringSegments).map(whole),
-          open: open === undefined ? undefined : { record: open.record, chunks: [...open.chunks] },
-        };
-      }),
-    }),
-  };
-}
-
 const bytesOf = (live: LiveBroadcast, name: string): (readonly [number, string])[] =>
   (live.track(name)?.ring.segments ?? []).map(
     ({ msn, chunks }) => [msn, Buffer.from(concatBytes(chunks)).toString('base64')] as const,
@@ -120,7 +58,7 @@ describe('a restart', () => {
   it.each([[1.25], [1.3], [1.45], [2], [2.05]])(
     '[U01 U02 B29] after %d segments goes on as if nothing had happened',
     (until) => {
-      const archive = memoryArchive();
+      const archive = memoryArchive(DEPTH.ringSegments);
       const before = started({ archive });
       both(before.live, N, N + until, before.v, before.a);
       const whole = started();
@@ -152,7 +90,7 @@ describe('a restart', () => {
   );
 
   it('[H19] cuts the open segment short where another publisher comes, with what misses GAP', () => {
-    const archive = memoryArchive();
+    const archive = memoryArchive(DEPTH.ringSegments);
     const { live, v, a } = started({ archive });
     both(live, N, N + 1.5, v, a);
     const again = broadcast({ archive, restored: archive.found() });
@@ -164,7 +102,7 @@ describe('a restart', () => {
   });
 
   it('[H18] with another header counts the era on', () => {
-    const archive = memoryArchive();
+    const archive = memoryArchive(DEPTH.ringSegments);
     const { live, v, a } = started({ archive });
     both(live, N, N + 2, v, a);
     const again = broadcast({ archive, restored: archive.found() });
@@ -178,7 +116,7 @@ describe('a restart', () => {
 
 describe('the end', () => {
   it('[U06 M17] closes what is open with its true length, and refuses what comes', () => {
-    const archive = memoryArchive();
+    const archive = memoryArchive(DEPTH.ringSegments);
     const { live, v, a } = started({ archive });
     both(live, N, N + 1.3, v, a);
     live.end();
@@ -192,6 +130,31 @@ describe('the end', () => {
     expect(live.publish('v180', v, video(N + 1.3, N + 2))).toBe('fenced');
     expect(() => join(live, 'v180', 2)).toThrow('has ended');
     expect(live.status(unixMs(AT)).isEnded).toBe(true);
+  });
+
+  it.each([
+    ['a connection closes', 'after'],
+    ['another origin answers late', 'before'],
+  ])('[U06 M17] is the last of it, also where %s', (_name, lost) => {
+    const archive = memoryArchive(DEPTH.ringSegments);
+    const losses: Loss[] = [];
+    const { live, v, a } = started({ archive, onLoss: (_track, loss) => losses.push(loss) });
+    both(live, N, N + 0.75, v, a);
+    const other = live.addPublisher('v180', { slot: 1, epoch: v.epoch }, VIDEO_HEADER);
+    live.publish('v180', other, video(N, N + 1.25));
+    if (lost === 'before') {
+      live.leave('v180', v);
+    }
+    live.end();
+    const told = (): unknown => [live.version, bytesOf(live, 'v180'), archive.found().tracks];
+    const before = told();
+    live.leave('v180', v);
+    for (const loss of losses) {
+      live.settle('v180', loss, video(N + 0.75, N + 1));
+    }
+    expect(live.lostElsewhere('v180', { slot: 0, epoch: v.epoch, fromTicks: 0 })).toEqual([]);
+    expect(losses).toHaveLength(lost === 'before' ? 1 : 0);
+    expect(told()).toEqual(before);
   });
 
   it('[U02 H18] is followed by another session: numbers and eras go on, the list is fresh', () => {
@@ -209,7 +172,7 @@ describe('the end', () => {
 
 describe('the whole window', () => {
   it('reaches back past the ring, and no further than it may', () => {
-    const archive = memoryArchive();
+    const archive = memoryArchive(DEPTH.ringSegments);
     const { live, v, a } = started({ archive, dvrWindowMs: 30_000 });
     both(live, N, N + 20, v, a);
     const live6 = live
