@@ -14,20 +14,25 @@ export class Eras {
   readonly #broadcastId: string;
   readonly #agreement: Agreement | undefined;
   readonly #archive: Archive | undefined;
+  readonly #firstFreeMsn: () => number;
   readonly #onAgreed: (era: EraRecord) => void;
   #list: readonly EraRecord[];
-  #isPending = false;
+  /** What the others are asked. */
+  #pending: EraRecord | undefined;
 
   constructor(options: {
     readonly broadcastId: string;
     readonly agreement: Agreement | undefined;
     readonly archive: Archive | undefined;
     readonly restored: readonly EraRecord[];
+    /** Lowest number that no track has bytes of. */
+    readonly firstFreeMsn: () => number;
     readonly onAgreed: (era: EraRecord) => void;
   }) {
     this.#broadcastId = options.broadcastId;
     this.#agreement = options.agreement;
     this.#archive = options.archive;
+    this.#firstFreeMsn = options.firstFreeMsn;
     this.#onAgreed = options.onAgreed;
     this.#list = options.restored.length === 0 ? [{ era: 0, firstMsn: 0 }] : options.restored;
   }
@@ -58,7 +63,8 @@ export class Eras {
   }
 
   /**
-   * Opens the next era at segment `firstMsn` or, where another origin decided first, at its segment.
+   * Opens the next era at segment `firstMsn` or, where another origin decided first, at its segment,
+   * but no earlier than there are bytes here: what is listed keeps its era.
    *
    * @returns the era, or undefined while the others are asked (`onAgreed` follows)
    */
@@ -67,15 +73,17 @@ export class Eras {
     if (this.#agreement === undefined) {
       return this.#add({ era, firstMsn });
     }
-    if (!this.#isPending) {
-      this.#isPending = true;
-      void this.#agree(this.#agreement, { era, firstMsn });
+    if (this.#pending === undefined) {
+      this.#pending = { era, firstMsn };
+      void this.#agree(this.#agreement, this.#pending);
     }
     return undefined;
   }
 
   /** Opens the next era at once: nothing is listed yet that a later answer could contradict. */
   openSession(firstMsn: number): void {
+    // What the session before has asked for came too late.
+    this.#pending = undefined;
     const opened = this.#add({ era: this.newest.era + 1, firstMsn });
     if (opened === undefined || this.#agreement === undefined) {
       return;
@@ -97,8 +105,13 @@ export class Eras {
     const answer = await agreement
       .claim(this.#key(wish.era), String(wish.firstMsn), KEEP_MS)
       .catch(() => undefined);
-    this.#isPending = false;
-    const era = this.#add({ era: wish.era, firstMsn: numberIn(answer) ?? wish.firstMsn });
+    if (this.#pending !== wish) {
+      return;
+    }
+    this.#pending = undefined;
+    // The answer may be late, or of an era that the other origin opened alone, long ago.
+    const firstMsn = Math.max(numberIn(answer) ?? wish.firstMsn, this.#firstFreeMsn());
+    const era = this.#add({ era: wish.era, firstMsn });
     this.#onAgreed(era ?? this.newest);
   }
 

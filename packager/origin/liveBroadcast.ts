@@ -61,7 +61,7 @@ export class LiveBroadcast {
   #version = 0;
   #isEnded = false;
   #endedMs: UnixMs | undefined;
-  /** Somebody was told of this session: its tracks are known. */
+  /** There is something to tell players of this session: its tracks are known. */
   #isShown = false;
 
   constructor(
@@ -357,6 +357,10 @@ export class LiveBroadcast {
     }
     if (change === 'part') {
       this.#version += 1;
+    }
+    if (!this.#isShown) {
+      // A track that is late opens an era at all origins or at none, whoever of them has viewers.
+      this.presentation();
     }
     this.#onChange(name, change);
   }

@@ -43,7 +43,8 @@ export class LiveTracks {
   readonly #tracks = new Map<string, LiveTrack>();
   /** Tracks that came when others were shown already, with the era that they are shown from. */
   readonly #joining = new Map<string, number>();
-  readonly #onEra = new Map<Publisher, (firstMsn: number) => void>();
+  /** Publishers that may begin with the era that is being agreed on. */
+  readonly #waiting = new Set<Publisher>();
   /** Publishers of this session. */
   #publishers = new WeakSet<Publisher>();
   #session: EraRecord | undefined;
@@ -56,6 +57,7 @@ export class LiveTracks {
       agreement,
       archive,
       restored: restored?.eras ?? [],
+      firstFreeMsn: () => this.firstFreeMsn,
       onAgreed: (era) => {
         this.#agreed(era);
       },
@@ -139,6 +141,9 @@ export class LiveTracks {
         });
       }
       publisher.fromMsn = this.#openEra(track, publisher);
+    } else if (known !== undefined && this.#isToBegin(known)) {
+      this.#waiting.add(publisher);
+      publisher.fromMsn = Infinity;
     }
     this.#publishers.add(publisher);
     track.join(publisher);
@@ -148,7 +153,7 @@ export class LiveTracks {
   /** A connection has ended. */
   leave(publisher: Publisher): void {
     publisher.isGone = true;
-    this.#onEra.delete(publisher);
+    this.#waiting.delete(publisher);
   }
 
   /** A joining track has a whole segment: from its era on it is shown. */
@@ -164,7 +169,7 @@ export class LiveTracks {
     this.#openSession(Math.max(this.firstFreeMsn, msn));
     this.#tracks.clear();
     this.#joining.clear();
-    this.#onEra.clear();
+    this.#waiting.clear();
     this.#publishers = new WeakSet();
   }
 
@@ -235,10 +240,10 @@ export class LiveTracks {
     if (isShown) {
       // AdaptationSets of a Period never change (delivery.md M03): it is shown from the next era on.
       this.#joining.set(name, this.eras.newest.era + 1);
-      publisher.fromMsn = this.#openEra(track, publisher, (firstMsn) => {
-        this.#joining.set(name, this.eras.eraOf(firstMsn));
-        track.beginAt(firstMsn);
-      });
+      publisher.fromMsn = this.#openEra(track, publisher);
+      if (publisher.fromMsn !== Infinity) {
+        this.#beginJoined(track, publisher.fromMsn);
+      }
     } else if (listed.length > 0) {
       // Sister tracks list the same numbers: a late one begins with GAP.
       const oldest = others.flatMap((other) => other.ring.segments[0]?.msn ?? []);
@@ -250,23 +255,30 @@ export class LiveTracks {
     return track;
   }
 
-  /** First segment of the era that a changed header belongs to: one that no track has opened. */
-  #openEra(
-    track: LiveTrack,
-    publisher: Publisher,
-    onAgreed: (firstMsn: number) => void = () => undefined,
-  ): number {
+  /** Whether `track` is one that came late, and its first era is being agreed on. */
+  #isToBegin(track: LiveTrack): boolean {
+    return this.#joining.has(track.name) && track.firstFreeMsn === undefined;
+  }
+
+  #beginJoined(track: LiveTrack, firstMsn: number): void {
+    this.#joining.set(track.name, this.eras.eraOf(firstMsn));
+    track.beginAt(firstMsn);
+  }
+
+  /**
+   * First segment of the era that a changed header belongs to: one that no track has opened; Infinity
+   * while it is agreed on.
+   */
+  #openEra(track: LiveTrack, publisher: Publisher): number {
     const { firstFreeMsn } = this;
     const { newest } = this.eras;
     // A sister track has opened it already and this one has not reached it.
     const isOpened = newest.era > 0 && newest.firstMsn >= (track.firstFreeMsn ?? firstFreeMsn);
     const era = isOpened ? newest : this.eras.open(firstFreeMsn);
     if (era === undefined) {
-      this.#onEra.set(publisher, onAgreed);
-      return Infinity;
+      this.#waiting.add(publisher);
     }
-    onAgreed(era.firstMsn);
-    return era.firstMsn;
+    return era?.firstMsn ?? Infinity;
   }
 
   /** One claim is for all tracks: who is not ready on one of them is on none. */
@@ -280,11 +292,13 @@ export class LiveTracks {
   }
 
   #agreed(era: EraRecord): void {
-    for (const [publisher, onAgreed] of this.#onEra) {
+    for (const publisher of this.#waiting) {
       publisher.fromMsn = era.firstMsn;
-      onAgreed(era.firstMsn);
     }
-    this.#onEra.clear();
+    this.#waiting.clear();
+    for (const track of this.all.filter((one) => this.#isToBegin(one))) {
+      this.#beginJoined(track, era.firstMsn);
+    }
     this.#options.onAnswer();
   }
 }
