@@ -7,7 +7,7 @@ import { renderMpd } from '../playlists/index.ts';
 import { audio, BROADCAST, FIRST_MSN as N, video } from './fixtures.ts';
 import { LiveBroadcast } from './liveBroadcast.ts';
 import { type Archive, noArchive, type SegmentRecord } from './storage.ts';
-import type { Publisher } from './turns.ts';
+import type { Publisher } from './publisher.ts';
 
 const OTHER_HEADER = VIDEO_HEADER.map((byte, index) => (index === 15 ? 1 : byte));
 const STEP = 0.25;

@@ -54,6 +54,7 @@ export class LiveTrack {
   readonly #timescale: number;
   readonly #cutter: Cutter;
   readonly #turns: Turns;
+  /** Who made the newest bytes: after a restart it may go on with the segment that is open. */
   #maker: PublisherIdentity | undefined;
   #untold: Uint8Array | undefined;
   #gapSegments = 0;
@@ -158,6 +159,11 @@ export class LiveTrack {
     if (header !== undefined && publisher !== undefined) {
       this.#turns.resume({ ...publisher, header });
     }
+    const { newest } = this.ring;
+    if (publisher !== undefined && newest?.isGap === false) {
+      // The process that died had asked; who makes the next segment is as it was.
+      this.#options.claims.askAhead(newest.msn, publisher);
+    }
     this.bandwidth.measure(this.ring.segments, this.#timescale);
   }
 
@@ -243,7 +249,7 @@ export class LiveTrack {
       // A segment that only opens is not listed yet, but a new init segment is hinted at.
       const isNewEra = (this.ring.newest?.era ?? era) !== era;
       isListed ||= event.kind === 'open' ? isNewEra : event.kind !== 'chunk';
-      if (event.kind === 'open') {
+      if (event.kind === 'open' || event.kind === 'chunk') {
         this.#maker = publisher;
       }
       this.ring.apply(event, eraHeader, era);

@@ -18,7 +18,7 @@ export type SegmentRecord = Omit<SegmentEntry, 'parts' | 'bytes'> & {
   /** Empty where a segment is so old that nobody lists its parts. */
   readonly parts: readonly PartRecord[];
   readonly initUri: string;
-  /** Who made it; undefined for a gap. */
+  /** Who made the newest of it; undefined for a gap. */
   readonly publisher: PublisherIdentity | undefined;
 };
 
@@ -50,7 +50,7 @@ export type RestoredTrack = {
   readonly closed: readonly RestoredSegment[];
   /**
    * The segment that was growing when the process died, with its complete chunks. Only the publisher
-   * that began it may go on with it; else it is cut short (and `complete` is called). `record.parts`
+   * that made the newest of it may go on with it; else it is cut short (and `complete` is called). `record.parts`
    * may lack the newest part where the process died between a chunk and the line that tells of it:
    * cutting the chunks' samples again says which parts there are.
    */
