@@ -9,11 +9,16 @@ import { pause } from '../../infra/kernel/lifecycle.ts';
 import type { Logger } from '../../infra/kernel/logger.ts';
 import type { Metrics } from '../../infra/kernel/metrics.ts';
 import type { Secret } from '../../infra/kernel/secret.ts';
-import { type Epoch, publishPath, type TranscodeJob } from '../../infra/kernel/wire.ts';
+import {
+  type Epoch,
+  type Ladder,
+  publishPath,
+  type TranscodeJob,
+} from '../../infra/kernel/wire.ts';
 import { OriginList } from './originList.ts';
 import { type PublishObserver, publishTrack } from './publisher.ts';
 import { SharedRetry } from './sharedRetry.ts';
-import type { TrackLog } from './trackLog.ts';
+import { TrackLog } from './trackLog.ts';
 
 /** Most bytes that a job keeps for origins that reconnect, all tracks together (architecture §4). */
 const KEPT_BYTES = 16 * 1024 * 1024;
@@ -29,9 +34,14 @@ export type PublishedTrack = {
   readonly log: TrackLog;
 };
 
-/** Bytes that a track may keep: its share of the job's by bitrate. */
-export function keptBytesOf(bitrateBps: number, totalBps: number): number {
-  return Math.floor((KEPT_BYTES * bitrateBps) / totalBps);
+/** The tracks of a ladder; each keeps its share of the job's bytes by bitrate, for all origins at once. */
+export function publishedTracks({ video, audio }: Ladder): PublishedTrack[] {
+  const rungs = [...video, ...audio];
+  const totalBps = rungs.reduce((sum, rung) => sum + rung.bitrateBps, 0);
+  return rungs.map(({ name, bitrateBps }, index) => ({
+    ...{ name, kind: index < video.length ? 'video' : 'audio' },
+    log: new TrackLog(Math.floor((KEPT_BYTES * bitrateBps) / totalBps)),
+  }));
 }
 
 /** What is published, and why where it is not. */
@@ -153,7 +163,7 @@ function observe(
   const key = `${origin} ${track}`;
   const dropped = metrics.counter(
     'grandstand_worker_dropped_fragments_total',
-    'Fragments that an origin was too slow to get',
+    'Fragments that were let go before an origin took them; at least, since those that are lost in the sockets of a connection that breaks are not known here',
   );
   const failed = metrics.counter(
     'grandstand_worker_publish_failures_total',

@@ -26,9 +26,8 @@ import { fenceOf } from './fence.ts';
 import { JobStatus } from './jobStatus.ts';
 import { LostFeed } from './lostFeed.ts';
 import { MAX_BARREN_RUNS, RetryPolicy } from './retryPolicy.ts';
-import { keptBytesOf, type PublishedTrack, startPublishing } from './publishing.ts';
+import { type PublishedTrack, publishedTracks, startPublishing } from './publishing.ts';
 import type { CutEvent } from './trackCutter.ts';
-import { TrackLog } from './trackLog.ts';
 
 /** What a worker is given. */
 export type WorkerDeps = {
@@ -71,7 +70,7 @@ export function createWorker(deps: WorkerDeps, config: WorkerConfig): TranscodeW
     async run(job, { epoch, isTakeover }, signal) {
       const logger = deps.logger.child({ broadcast: job.broadcast.id, slot: job.slot });
       const fatal = new AbortController();
-      const tracks = tracksOf(job);
+      const tracks = publishedTracks(job.broadcast.ladder);
       const status = new JobStatus(deps.encoder, formatEpoch(epoch), job.broadcast.grid.fps);
       const fence = fenceOf(job.broadcast.grid.segmentMs, (error) => {
         fatal.abort(error);
@@ -120,16 +119,6 @@ type JobContext = {
   /** Ends the job for good. */
   readonly fail: (error: GatewayError) => void;
 };
-
-function tracksOf({ broadcast: { ladder } }: TranscodeJob): PublishedTrack[] {
-  const rungs = [...ladder.video, ...ladder.audio];
-  const totalBps = rungs.reduce((sum, rung) => sum + rung.bitrateBps, 0);
-  return rungs.map((rung, index) => ({
-    name: rung.name,
-    kind: index < ladder.video.length ? 'video' : 'audio',
-    log: new TrackLog(keptBytesOf(rung.bitrateBps, totalBps)),
-  }));
-}
 
 /** Run after run until `signal` aborts. */
 async function keepEncoding(context: JobContext, signal: AbortSignal): Promise<void> {
