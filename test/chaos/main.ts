@@ -3,7 +3,7 @@
  * a cluster on this machine under a page that plays, and prints what came of it. Exit code 1 where a
  * target is missed.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Page } from 'playwright-core';
@@ -11,8 +11,6 @@ import { type Fault, FAULTS } from './faults.ts';
 import { openRig, type Player } from './rig.ts';
 import { type Outcome, runFault } from './run.ts';
 import { outcomeRow, TABLE_HEAD } from './table.ts';
-
-const ARTIFACTS = join(import.meta.dirname, '..', '.artifacts');
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -86,16 +84,18 @@ async function runOnOne(redundancy: 1 | 2, pairs: Pair[]): Promise<Outcome[]> {
       const count = times ?? fault.times;
       made.push(await runFault(rig, { fault, page, player, times: count, say }));
     }
-  } finally {
-    await rig.close('done');
+  } catch (error) {
+    await rig.close('failed');
+    say(`logs: ${await rig.keepLogs()}`);
+    throw error;
   }
+  await rig.close('done');
   if (made.every((one) => one.missed.length === 0)) {
     await rig.forget();
   } else {
-    await mkdir(ARTIFACTS, { recursive: true });
-    const file = join(ARTIFACTS, `chaos-${redundancy}-${Date.now()}.json`);
-    await writeFile(file, JSON.stringify(made, undefined, 1));
-    say(`logs: ${rig.directory}/logs, figures: ${file}`);
+    const kept = await rig.keepLogs();
+    await writeFile(join(kept, 'figures.json'), JSON.stringify(made, undefined, 1));
+    say(`logs and figures: ${kept}`);
   }
   return made;
 }

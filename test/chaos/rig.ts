@@ -10,6 +10,7 @@ import { clusterLadder, clusterSource } from '../../infra/gateway/cluster/plan.t
 import { type Closeable, closeStack } from '../../infra/kernel/lifecycle.ts';
 import { silentLogger } from '../../infra/kernel/logger.ts';
 import { connectStore, type KeyValueStore } from '../../infra/kernel/redis.ts';
+import { keepArtifacts } from '../support/artifacts.ts';
 import { launchBrowser, type TestBrowser } from '../support/browser.ts';
 import { until } from '../support/until.ts';
 import { untilPlaying } from '../support/watchPage.ts';
@@ -31,7 +32,6 @@ export type Player = 'hls' | 'dash';
 export type Rig = Closeable & {
   readonly cluster: Cluster;
   readonly redundancy: 1 | 2;
-  readonly directory: string;
   /** Encoders that run now. */
   encoders(): readonly Encoder[];
   /** The encoder whose media are followed. */
@@ -55,11 +55,17 @@ const READY_MS = 60_000;
 const SETTLED_MS = 1500;
 const CLAIMS = 'grandstand:agreement:segment:';
 
-/** Starts the cluster; its logs stay in `directory`, which `forget` removes. */
+/** What tells afterwards how the cluster fared, in its directory. */
+const TELLING = ['logs', join('redis', 'redis.log')];
+
+/**
+ * Starts the cluster. After the close its directory is either forgotten, or its logs are kept among the
+ * artifacts, which gives their place; where the start fails they are kept, and the place is printed.
+ */
 export async function openRig(options: {
   readonly redundancy: 1 | 2;
   readonly hasBrowser: boolean;
-}): Promise<Rig & { forget(): Promise<void> }> {
+}): Promise<Rig & { forget(): Promise<void>; keepLogs(): Promise<string> }> {
   const stack = closeStack(
     (error) => {
       console.error('closing:', error);
@@ -67,6 +73,7 @@ export async function openRig(options: {
     { deadlineMs: 30_000 },
   );
   const directory = await mkdtemp(join(tmpdir(), 'gs-chaos-'));
+  const keepLogs = (): Promise<string> => keepArtifacts('chaos', directory, TELLING);
   try {
     const source = clusterSource('360p');
     const cluster = stack.push(
@@ -91,12 +98,13 @@ export async function openRig(options: {
     await rig.untilReady();
     return {
       ...rig,
-      directory,
       close: (reason) => stack.close(reason),
       forget: () => rm(directory, { recursive: true, force: true }),
+      keepLogs,
     };
   } catch (error) {
     await stack.close('start failed');
+    console.error(`the cluster did not start, its logs: ${await keepLogs()}`);
     throw error;
   }
 }
@@ -108,7 +116,7 @@ function rigOf(
   store: KeyValueStore,
   browser: TestBrowser | undefined,
   redundancy: 1 | 2,
-): Omit<Rig, 'close' | 'directory'> {
+): Omit<Rig, 'close'> {
   const encoders = (): Encoder[] => cluster.of('worker').flatMap(encodersOf);
   const isReady = async (): Promise<boolean> => {
     const running = encoders();

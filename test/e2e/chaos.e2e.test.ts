@@ -5,15 +5,16 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FAULTS } from '../chaos/faults.ts';
-import { GRID, openRig, TRACKS } from '../chaos/rig.ts';
+import { GRID, openRig, type Rig, TRACKS } from '../chaos/rig.ts';
 import { type Outcome, runFault } from '../chaos/run.ts';
 import { until } from '../support/until.ts';
 import { watchStats } from '../support/watchPage.ts';
 
 const PLAYER = 'hls';
 const fault = FAULTS.find(({ name }) => name === 'kill-worker')!;
-let rig: Awaited<ReturnType<typeof openRig>>;
+let rig: Awaited<ReturnType<typeof openRig>> | undefined;
 let page: Page;
+let isPassed = false;
 
 beforeAll(async () => {
   rig = await openRig({ redundancy: fault.redundancy, hasBrowser: true });
@@ -21,17 +22,22 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await rig.close('done');
-  await rig.forget();
+  await rig?.close('done');
+  if (isPassed) {
+    await rig?.forget();
+  } else if (rig !== undefined) {
+    say(`the cluster's logs: ${await rig.keepLogs()}`);
+  }
 });
 
 it('a worker killed under a player costs no segment, no byte and no reload', async () => {
-  const pids = workerPids();
-  const outcome = await runFault(rig, { fault, page, player: PLAYER, times: 1, say });
+  const { cluster } = rig!;
+  const pids = workerPids(cluster);
+  const outcome = await runFault(rig!, { fault, page, player: PLAYER, times: 1, say });
   const { figures, strikes } = outcome;
   say(summary(outcome));
   // One of them is another process now: the fault was one.
-  expect(workerPids().filter((pid) => !pids.includes(pid))).toHaveLength(1);
+  expect(workerPids(cluster).filter((pid) => !pids.includes(pid))).toHaveLength(1);
   expect(outcome).toMatchObject({ isBroken: false, reloads: 0 });
   expect(figures).toMatchObject({ missing: 0, gaps: 0, short: 0, unlike: 0, changed: 0 });
   // Seen before, in and after the fault, at both origins, and read again: else it says nothing.
@@ -43,14 +49,15 @@ it('a worker killed under a player costs no segment, no byte and no reload', asy
   await until('the page plays on, past the kill', 20_000, async () => {
     return (await watchStats(page)).currentTimeUnixMs > past;
   });
+  isPassed = true;
 });
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-function workerPids(): (number | undefined)[] {
-  return rig.cluster.of('worker').map(({ pid }) => pid);
+function workerPids(cluster: Rig['cluster']): (number | undefined)[] {
+  return cluster.of('worker').map(({ pid }) => pid);
 }
 
 /** What is not asserted: it is a busy machine's as much as ours. */
