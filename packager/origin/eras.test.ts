@@ -191,6 +191,28 @@ describe('a track that comes late, while its era is agreed on', () => {
   });
 });
 
+describe('another session', () => {
+  it.each([
+    ['where the other origin begins it', false, 5],
+    ['where its first bytes are, if the answer is late', true, 4],
+  ])('[U02 H18] begins %s', async (_name, isHeld, firstMsn) => {
+    const origin = new Origin();
+    await origin.send(0, 4, [origin.join('a128'), origin.join('v180')]);
+    origin.live.end();
+    origin.held.set('era:demo:1', String(N + 5));
+    origin.isHeld = isHeld;
+    origin.live.start();
+    await settled();
+    const publishers = [origin.join('a128', 2), origin.join('v180', 2)];
+    await origin.send(4, 4.5, publishers);
+    await origin.answer();
+    await origin.send(4.5, 8, publishers);
+    const made = [4, 5, 6, 7].filter((msn) => msn >= firstMsn).map((msn) => `${msn} e1`);
+    expect(origin.segments('v180')).toEqual(made);
+    expect(origin.eras).toEqual([[1, firstMsn]]);
+  });
+});
+
 it('[M03] a track that comes late opens an era at all origins, whoever of them has viewers', async () => {
   const held = new Map<string, string>();
   const [watched, idle] = [new Origin(held), new Origin(held)];

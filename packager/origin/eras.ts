@@ -92,7 +92,9 @@ export class Eras {
       (answer) => {
         const before = this.#list.at(-2);
         const agreed = Math.max(numberIn(answer) ?? firstMsn, (before?.firstMsn ?? -1) + 1);
-        if (this.newest === opened && agreed !== opened.firstMsn) {
+        // What is made here already is of this session, whatever is answered late.
+        const isLate = agreed > opened.firstMsn && this.#firstFreeMsn() > opened.firstMsn;
+        if (this.newest === opened && agreed !== opened.firstMsn && !isLate) {
           this.#list = this.#list.slice(0, -1);
           this.#add({ era: opened.era, firstMsn: agreed });
         }

@@ -115,6 +115,20 @@ describe('a restart', () => {
     }
   });
 
+  it('[M03] finds an era where it was agreed on, not where this origin would have had it', async () => {
+    const fileSystem = new MemoryDisk();
+    const station = await Station.open('/media', { fileSystem });
+    station.publish(N, N + 2);
+    station.archive.era('demo', { era: 1, firstMsn: N + 2 });
+    station.archive.era('demo', { era: 1, firstMsn: N + 3 });
+    await station.archive.idle();
+    const again = await Station.open('/media', { fileSystem: fileSystem.copy() });
+    expect(again.restored?.eras).toEqual([
+      { era: 0, firstMsn: 0 },
+      { era: 1, firstMsn: N + 3 },
+    ]);
+  });
+
   it('[U01 U02] at any byte of any write leaves only what is whole, and nothing changes', async () => {
     const whole = new MemoryDisk();
     const reference = await Station.open('/media', { fileSystem: whole });

@@ -101,15 +101,16 @@ export class Holding {
     return session;
   }
 
-  /** @returns false where it is known */
+  /** Another origin may have begun the newest era elsewhere. @returns false where it is known */
   addEra(era: EraRecord): boolean {
-    if (this.#eras.some((known) => known.era === era.era)) {
+    const known = this.#eras.find((one) => one.era === era.era);
+    if (known?.firstMsn === era.firstMsn) {
       return false;
     }
-    this.#eras = [...this.#eras.slice(1 - MAX_ERAS), era];
+    this.#eras = [...without(this.#eras, era).slice(1 - MAX_ERAS), era];
     const { running } = this;
     if (running !== undefined) {
-      running.eras = [...running.eras, era];
+      running.eras = [...without(running.eras, era), era];
     }
     return true;
   }
@@ -207,4 +208,8 @@ export class Holding {
       }
     }
   }
+}
+
+function without(eras: readonly EraRecord[], { era }: EraRecord): readonly EraRecord[] {
+  return eras.filter((one) => one.era !== era);
 }
