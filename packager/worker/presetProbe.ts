@@ -17,13 +17,11 @@ export type PresetFinding = PresetVerdict & {
   readonly encoder: string;
 };
 
-/** Encodes first, so that opening the encoder is in both runs and in neither's difference. */
-const OPENING_FRAMES = 4;
 const SEGMENT_MS = 2000;
 /** Pictures of the source that are made; then they come round again, so that making them costs little. */
 const PICTURES = 8;
 
-/** Encodes a second of each preset's ladder on each encoder, one after the other. */
+/** Encodes a segment of each preset's ladder on each encoder, one after the other. */
 export async function probePresets(
   config: Pick<WorkerConfig, 'ffmpegPath' | 'concurrency'>,
   offers: readonly EncoderOffer[],
@@ -56,7 +54,7 @@ async function probePreset(
   );
 }
 
-/** The speed of a second of media, without what opening the encoder takes. */
+/** The speed of a segment, without what opening the encoder takes. */
 async function measure(
   ffmpegPath: string,
   { encoder }: EncoderOffer,
@@ -64,18 +62,12 @@ async function measure(
 ): Promise<PresetMeasure> {
   const { fps, ladder } = ladderPreset(preset);
   const [{ width, height } = { width: 0, height: 0 }] = ladder.video;
-  const job = {
+  const { fault, fps: made } = await probeEncode(ffmpegPath, {
     ...{ encoder, rungs: ladder.video, timing: { fps, segmentMs: SEGMENT_MS } },
     picture: `testsrc2=size=${width}x${height}:rate=${fps},format=yuv420p,loop=loop=-1:size=${PICTURES}`,
-  };
-  const opening = await probeEncode(ffmpegPath, { ...job, frames: OPENING_FRAMES });
-  if (opening.fault !== undefined) {
-    return { fault: opening.fault };
-  }
-  const whole = await probeEncode(ffmpegPath, { ...job, frames: OPENING_FRAMES + fps });
-  if (whole.fault !== undefined && !whole.isCutShort) {
-    return { fault: whole.fault };
-  }
-  const tookMs = Math.max(1, whole.tookMs - opening.tookMs);
-  return { speed: 1000 / tookMs, isAtMost: whole.isCutShort };
+    frames: (fps * SEGMENT_MS) / 1000,
+  });
+  return fault === undefined && made !== undefined
+    ? { speed: made / fps }
+    : { fault: fault ?? 'made no pictures' };
 }

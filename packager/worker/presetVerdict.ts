@@ -20,8 +20,8 @@ export type PresetFacts = {
 /** One encode of the whole ladder. */
 export type PresetMeasure =
   | { readonly fault: string }
-  /** Media time over wall time; `isAtMost` where it was given up. */
-  | { readonly speed: number; readonly isAtMost: boolean };
+  /** Media time over wall time. */
+  | { readonly speed: number };
 
 /** The verdict and its reason in a line. */
 export type PresetVerdict = { readonly isCarried: boolean; readonly detail: string };
@@ -34,7 +34,7 @@ const CARRIED_SPEED = 1.4;
 
 /** What stands behind every verdict, and what does not. */
 export const PRESETS_MEASURED =
-  'measured: a second of a light test picture, one job alone, as busy as this machine is now; not measured: ' +
+  'measured: two seconds of a light test picture, one job alone, as busy as this machine is now; not measured: ' +
   `the feed's decoding and the sound, for which ${CARRIED_SPEED} times real time leaves room, and several jobs at once`;
 
 /** Whether all rungs fit into the sessions; without that there is nothing to measure. */
@@ -61,7 +61,7 @@ export function presetVerdict(facts: PresetFacts): PresetVerdict {
     isCarried,
     detail:
       `${isCarried ? `carried: ${jobs} encodes` : 'not carried: encodes'} ` +
-      `${measured.isAtMost ? 'at most at' : 'at'} ${measured.speed.toFixed(1)} times real time ` +
+      `at ${measured.speed.toFixed(2)} times real time ` +
       `(${counted(video.length, 'rung')}, ${Math.round(pixelRate(video, fps) / 1e6)} Mpixel/s)`,
   };
 }

@@ -1,4 +1,5 @@
-/** One short encode with the arguments that a broadcast gets: whether it works, and how long it takes. */
+/** One short encode with the arguments that a broadcast gets: whether it works, and how fast it is. */
+import { createInterface } from 'node:readline';
 import { startChild } from '../../infra/kernel/childProcess.ts';
 import type { VideoRung } from '../../infra/kernel/wire.ts';
 import { type EncoderChoice, videoEncoderArguments, type VideoTiming } from './encoder.ts';
@@ -16,34 +17,65 @@ export type ProbeJob = {
   readonly frames: number;
 };
 
-/** What came of it; `fault` is one line, absent where it worked. */
+/** What came of it. */
 export type ProbeOutcome = {
+  /** One line; absent where it worked, and where it was only cut short at something. */
   readonly fault?: string;
-  /** It was ended for taking too long; `tookMs` is the least that it takes. */
-  readonly isCutShort: boolean;
-  readonly tookMs: number;
+  /** Pictures of each rung per second, from the first that was made on; undefined where too few were. */
+  readonly fps?: number;
 };
 
 const PROBE_TIMEOUT_MS = 10_000;
 
-/** Encodes for at most 10 s, to nowhere. */
+/** Encodes for at most 10 s, to nothing but a line for each packet (`framecrc`). */
 export async function probeEncode(ffmpegPath: string, job: ProbeJob): Promise<ProbeOutcome> {
-  const beganMs = performance.now();
-  const child = startChild(ffmpegPath, probeArguments(job));
-  let isCutShort = false;
+  const child = startChild(ffmpegPath, probeArguments(job), { stdio: ['ignore', 'pipe', 'pipe'] });
+  const pace = new Pace(job.rungs.length);
+  if (child.process.stdout !== null) {
+    createInterface({ input: child.process.stdout }).on('line', (line) => {
+      pace.take(line, performance.now());
+    });
+  }
   const timer = setTimeout(() => {
-    isCutShort = true;
     child.process.kill('SIGKILL');
   }, PROBE_TIMEOUT_MS);
   const { code, signal } = await child.exited;
   clearTimeout(timer);
-  const outcome = { isCutShort, tookMs: performance.now() - beganMs };
-  if (code === 0) {
-    return outcome;
+  const { fps } = pace;
+  const made = fps === undefined ? {} : { fps };
+  if (code === 0 || (child.process.killed && fps !== undefined)) {
+    return made;
   }
   const line = child.stderrTail().find((text) => isTelling(text));
   const fault = line?.replace(/^\[[^\]]* @ 0x[0-9a-f]+\] /, '');
-  return { ...outcome, fault: fault ?? `ended with ${signal ?? code ?? '?'}` };
+  return { ...made, fault: fault ?? `ended with ${signal ?? code ?? '?'}` };
+}
+
+/** How fast packets come: ffmpeg's own start, and opening the encoder, come before the first. */
+class Pace {
+  readonly #rungs: number;
+  #packets = 0;
+  #firstMs = 0;
+  #lastMs = 0;
+
+  constructor(rungs: number) {
+    this.#rungs = rungs;
+  }
+
+  take(line: string, nowMs: number): void {
+    if (line.startsWith('#')) {
+      return;
+    }
+    this.#firstMs = this.#packets === 0 ? nowMs : this.#firstMs;
+    this.#lastMs = nowMs;
+    this.#packets += 1;
+  }
+
+  get fps(): number | undefined {
+    const tookMs = this.#lastMs - this.#firstMs;
+    const frames = this.#packets / this.#rungs - 1;
+    return frames > 0 && tookMs > 0 ? (frames * 1000) / tookMs : undefined;
+  }
 }
 
 function probeArguments({ encoder, rungs, picture, timing, frames }: ProbeJob): string[] {
@@ -54,7 +86,7 @@ function probeArguments({ encoder, rungs, picture, timing, frames }: ProbeJob): 
     `[0:v]${videoGraph({ encoder, ladder: { video: [...rungs], audio: [] } })}`,
     ...rungs.flatMap((rung) => [
       ...['-map', `[${label(rung)}]`, ...videoEncoderArguments(encoder, rung, timing)],
-      ...['-frames:v', `${frames}`, '-f', 'null', '-'],
+      ...['-frames:v', `${frames}`, '-flush_packets', '1', '-f', 'framecrc', 'pipe:1'],
     ]),
   ];
 }
