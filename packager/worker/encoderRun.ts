@@ -44,7 +44,8 @@ export type EncoderRunOptions = {
 
 /** Allowed beyond the start of the grid for ffmpeg to start and to fill its pipeline. */
 const START_GRACE_MS = 3000;
-const WATCH_INTERVAL_MS = 100;
+/** A hang is found at most twice this after `hungMs`: viewers wait meanwhile. */
+const WATCH_INTERVAL_MS = 25;
 const FLUSH_INTERVAL_MS = 1000;
 /** After the feed ends ffmpeg writes what it holds and exits. */
 const DRAIN_MS = 2000;

@@ -24,33 +24,35 @@ export type StartPoint = {
 };
 
 /**
- * Least distance of the start of a run that takes the place of another. The first of a broadcast waits
- * until ffmpeg is surely up, so that its first chunk is on time; here every slot past the stamp is
- * missing already, and a chunk that is a little late is better than another segment without any.
+ * How far behind the newest stamp a run may begin that takes the place of another. Every slot past the
+ * stamp is missing already, and the feed begins with what came since a keyframe: chunks that are late
+ * until ffmpeg has caught up are better than another segment without any. Were that keyframe behind T0,
+ * its picture stands for those before.
  */
-const TAKEOVER_LEAD_MS = 100;
+const TAKEOVER_BEHIND_MS = 250;
 
 /** What a run has to look to besides the feed. */
 export type StartRules = {
-  /** Distance from the newest stamp. */
+  /** Least distance from the newest stamp: ffmpeg is surely up, and its first chunk on time. */
   readonly leadMs: number;
   /** End of what this job has already published. */
   readonly notBeforeMs?: number;
-  /** Somebody published this slot before: `leadMs` is 100 at most. */
+  /** Somebody published this slot before: no lead, but up to 250 ms behind the stamp. */
   readonly isTakeover?: boolean;
 };
 
 /**
  * T0 is the first multiple of the segment duration at least `leadMs` past the newest stamp in the
- * feed (not past the worker's own clock), and never before `notBeforeMs`.
+ * feed (not past the worker's own clock), or 250 ms behind it where the run takes over, and never before
+ * `notBeforeMs`.
  */
 export function startPoint(
   newestMs: UnixMs,
   grid: Pick<Grid, 'segmentMs'>,
   { leadMs, notBeforeMs = 0, isTakeover = false }: StartRules,
 ): StartPoint {
-  const nearMs = isTakeover ? Math.min(leadMs, TAKEOVER_LEAD_MS) : leadMs;
-  const msn = Math.ceil(Math.max(newestMs + nearMs, notBeforeMs) / grid.segmentMs);
+  const nearestMs = newestMs + (isTakeover ? -TAKEOVER_BEHIND_MS : leadMs);
+  const msn = Math.ceil(Math.max(nearestMs, notBeforeMs) / grid.segmentMs);
   const t0Ms = msn * grid.segmentMs;
   const audioStart = rescale(t0Ms, 1000, AUDIO_TIMESCALE, 'ceil');
   return {
