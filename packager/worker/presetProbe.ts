@@ -62,12 +62,17 @@ async function measure(
 ): Promise<PresetMeasure> {
   const { fps, ladder } = ladderPreset(preset);
   const [{ width, height } = { width: 0, height: 0 }] = ladder.video;
-  const { fault, fps: made } = await probeEncode(ffmpegPath, {
+  const {
+    fault,
+    isCutShort,
+    fps: made,
+  } = await probeEncode(ffmpegPath, {
     ...{ encoder, rungs: ladder.video, timing: { fps, segmentMs: SEGMENT_MS } },
     picture: `testsrc2=size=${width}x${height}:rate=${fps},format=yuv420p,loop=loop=-1:size=${PICTURES}`,
     frames: (fps * SEGMENT_MS) / 1000,
   });
-  return fault === undefined && made !== undefined
+  // Far too slow is a speed, too.
+  return (fault === undefined || isCutShort) && made !== undefined
     ? { speed: made / fps }
     : { fault: fault ?? 'made no pictures' };
 }

@@ -19,8 +19,10 @@ export type ProbeJob = {
 
 /** What came of it. */
 export type ProbeOutcome = {
-  /** One line; absent where it worked, and where it was only cut short at something. */
+  /** One line; absent where it worked. */
   readonly fault?: string;
+  /** It is the time that ran out: the fault is that alone. */
+  readonly isCutShort: boolean;
   /** Pictures of each rung per second, from the first that was made on; undefined where too few were. */
   readonly fps?: number;
 };
@@ -42,13 +44,16 @@ export async function probeEncode(ffmpegPath: string, job: ProbeJob): Promise<Pr
   const { code, signal } = await child.exited;
   clearTimeout(timer);
   const { fps } = pace;
-  const made = fps === undefined ? {} : { fps };
-  if (code === 0 || (child.process.killed && fps !== undefined)) {
-    return made;
+  const outcome = { isCutShort: child.process.killed, ...(fps === undefined ? {} : { fps }) };
+  if (code === 0) {
+    return outcome;
+  }
+  if (outcome.isCutShort) {
+    return { ...outcome, fault: `not done within ${PROBE_TIMEOUT_MS / 1000} s` };
   }
   const line = child.stderrTail().find((text) => isTelling(text));
   const fault = line?.replace(/^\[[^\]]* @ 0x[0-9a-f]+\] /, '');
-  return { ...made, fault: fault ?? `ended with ${signal ?? code ?? '?'}` };
+  return { ...outcome, fault: fault ?? `ended with ${signal ?? code ?? '?'}` };
 }
 
 /** How fast packets come: ffmpeg's own start, and opening the encoder, come before the first. */
