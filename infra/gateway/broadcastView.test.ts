@@ -13,6 +13,7 @@ const DEMO: Broadcast = {
   grid: gridSchema.parse({}),
   redundancy: 1,
   createdMs: NOW - 60_000,
+  measuredHeight: 720,
 };
 const EXTERNAL: Broadcast = { ...DEMO, id: 'ext', source: { kind: 'publish' } };
 const ENDED: Broadcast = { ...DEMO, endedMs: NOW - 1000 };
@@ -83,6 +84,14 @@ describe('the state of a broadcast', () => {
     ['interrupted', { ...NOTHING, origin: { lastMsn: 5, newestMs: NOW - 4000, tracks: [] } }, GONE],
   ] satisfies [string, RoleStatuses, StreamerState][])('is %s', (state, statuses, streamer) => {
     expect(stateOf(DEMO, statuses, streamer, NOW).state).toBe(state);
+  });
+});
+
+it('a broadcast whose source is measured says so', () => {
+  const statuses = { ...NOTHING, ingest: INGEST };
+  expect(stateOf({ ...DEMO, measuredHeight: undefined }, statuses, CONNECTED, NOW)).toEqual({
+    state: 'starting',
+    reason: 'measuring the source: rungs above it are left out',
   });
 });
 

@@ -1,6 +1,7 @@
 /** A broadcast as the API shows it (architecture §5). Pure. */
 import { leftOutOf } from './desired.ts';
 import type { RoleStatuses } from './directory.ts';
+import { isMeasured } from './measuring.ts';
 import { redactUrl } from '../kernel/secret.ts';
 import type { UnixMs } from '../kernel/time.ts';
 import type { Broadcast, BroadcastState, OriginStatus } from '../kernel/wire.ts';
@@ -56,11 +57,12 @@ const STALE_MS = 3000;
 
 /** The state that follows from what is desired and what the roles said last, and why where that helps. */
 export function stateOf(
-  { source, endedMs, redundancy }: Pick<Broadcast, 'source' | 'endedMs' | 'redundancy'>,
+  broadcast: Broadcast,
   statuses: RoleStatuses,
   streamer: StreamerState,
   nowMs: UnixMs,
 ): State {
+  const { source, endedMs, redundancy } = broadcast;
   const { origin } = statuses;
   if (endedMs !== undefined) {
     const isClosing = origin !== undefined && origin.isEnded !== true;
@@ -74,7 +76,9 @@ export function stateOf(
     }
     return { state: 'interrupted', reason: interruption(isPublished, statuses, streamer) };
   }
-  return isPublished ? stateBeforePublish(origin) : stateBeforeMedia(statuses, streamer);
+  return isPublished
+    ? stateBeforePublish(origin)
+    : stateBeforeMedia(statuses, streamer, isMeasured(broadcast));
 }
 
 /** Why a broadcast that plays could be lost with one worker although it is to have two. */
@@ -101,9 +105,13 @@ function stateBeforePublish(origin: OriginStatus | undefined): State {
 function stateBeforeMedia(
   { ingest, transcode, wait }: RoleStatuses,
   streamer: StreamerState,
+  isLadderKnown: boolean,
 ): State {
   if (!streamer.isConnected) {
     return { state: 'idle', reason: ingest?.reason ?? 'the streamer is not connected' };
+  }
+  if (ingest?.state === 'live' && !isLadderKnown) {
+    return { state: 'starting', reason: 'measuring the source: rungs above it are left out' };
   }
   if (ingest?.state === 'live' && transcode === undefined) {
     return { state: 'queued', reason: wait ?? 'no worker has taken it yet' };

@@ -1,11 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { startController } from './controller.ts';
-import { desiredBroadcasts } from './desired.ts';
+import { desiredBroadcasts, runOf } from './desired.ts';
 import { memoryDirectory } from './memoryDirectory.ts';
 import { gridSchema } from '../kernel/grid.ts';
 import type { JobQueue } from '../kernel/jobs.ts';
 import { silentLogger } from '../kernel/logger.ts';
-import { type Broadcast, DEFAULT_LADDER, type Epoch } from '../kernel/wire.ts';
+import {
+  type Broadcast,
+  DEFAULT_LADDER,
+  type Epoch,
+  formatEpoch,
+  type TranscodeStatus,
+} from '../kernel/wire.ts';
 
 /** A queue that remembers what was wished for and tells when. */
 function fakeQueue() {
@@ -38,6 +44,9 @@ function setUp(options: { autoBroadcast?: boolean; maxBroadcasts?: number } = {}
   const lost = new Map<string, Epoch>();
   const superseded = new Map<string, Epoch>();
   const marks = new Set<string>();
+  const source = { height: 720 as number | undefined };
+  const encoders = new Map<string, TranscodeStatus>();
+  const clock = { nowMs: 1_795_204_000_000 };
   const ingest = fakeQueue();
   const transcode = fakeQueue();
   const maxBroadcasts = options.maxBroadcasts ?? 2;
@@ -56,10 +65,20 @@ function setUp(options: { autoBroadcast?: boolean; maxBroadcasts?: number } = {}
       ingestQueue: ingest.queue,
       transcodeQueue: transcode.queue,
       desired,
+      nowMs: () => clock.nowMs,
       directory: {
         ...directory,
         workers: () => Promise.resolve(workers),
         lostJobs: () => Promise.resolve(lost),
+        encodersOf: () => Promise.resolve(encoders),
+        statusesOf: () =>
+          Promise.resolve({
+            ...{ transcode: undefined, origin: undefined, slots: encoders.size },
+            ingest: {
+              ...{ state: 'live', height: source.height },
+              ...{ framesIn: 1, framesDamaged: 0, plisSent: 0, nacksSent: 0 },
+            },
+          }),
         superseded: () => Promise.resolve(superseded),
         supersede: (key, epoch) => Promise.resolve(void superseded.set(key, epoch)),
         keepMark: () => Promise.resolve(!marks.has('kept') && Boolean(marks.add('kept'))),
@@ -73,7 +92,7 @@ function setUp(options: { autoBroadcast?: boolean; maxBroadcasts?: number } = {}
   );
   return {
     ...{ controller, desired, warnings, saved, feeds, ingest, transcode },
-    ...{ directory, workers, lost, superseded, marks },
+    ...{ directory, workers, lost, superseded, marks, source, encoders, clock },
   };
 }
 
@@ -184,6 +203,28 @@ describe('the controller', () => {
     workers.push({ instance: 'b', host: 'two' });
     await transcode.wished('one.main.1');
     await controller.close('done');
+  });
+
+  it('encodes what is not above its source, and more of it once that has grown', async () => {
+    const { controller, desired, encoders, feeds, saved, source, clock, transcode } = setUp();
+    source.height = 360;
+    await desired.create({ id: 'one' });
+    const run = runOf(saved.get('one')!);
+    feeds.add('one');
+    const stops = setInterval(() => (clock.nowMs += 500), 1);
+    await transcode.wished('one.main.0');
+    expect(saved.get('one')?.ladder.video.map(({ name }) => name)).toEqual(['v360']);
+    const epoch = { timestamp: run + 1, attempt: 1 };
+    encoders.set('one.main.0', {
+      ...{ state: 'encoding', encoder: 'x', encoderReason: '', epoch: formatEpoch(epoch) },
+      ...{ framesIn: 1, framesOut: 1, restarts: 0, tracks: ['v360', 'a128'] },
+    });
+    source.height = 480;
+    await transcode.wished(`one.main.0.${run + 1}-1`);
+    clearInterval(stops);
+    expect(saved.get('one')?.ladder.video.map(({ name }) => name)).toEqual(['v480', 'v360']);
+    await controller.close('done');
+    expect(transcode.ids.size).toBe(2);
   });
 
   it('gives a Redis that lost its data what was desired, and not what was deleted', async () => {

@@ -2,9 +2,10 @@
  * Keeps what runs equal to what is desired: streamers become broadcasts, broadcasts become jobs,
  * and what Redis lost is added again.
  */
-import { type DesiredBroadcasts, isEnded } from './desired.ts';
+import { type DesiredBroadcasts, isEnded, runOf } from './desired.ts';
 import type { RedisDirectory } from './directory.ts';
-import { type Action, endOf, newLosses, reconcilePlan } from './reconcile.ts';
+import { isMeasurable, Measuring } from './measuring.ts';
+import { type Action, endOf, newLosses, outgrown, reconcilePlan } from './reconcile.ts';
 import { errorText } from '../kernel/errors.ts';
 import type { JobQueue } from '../kernel/jobs.ts';
 import { type Closeable, pause } from '../kernel/lifecycle.ts';
@@ -21,14 +22,17 @@ export type ControllerDeps = {
     | 'addBroadcast'
     | 'broadcast'
     | 'broadcasts'
+    | 'encodersOf'
     | 'feedOf'
     | 'keepMark'
     | 'lostJobs'
+    | 'statusesOf'
     | 'supersede'
     | 'superseded'
     | 'workers'
   >;
-  readonly desired: Pick<DesiredBroadcasts, 'create'>;
+  readonly desired: Pick<DesiredBroadcasts, 'create' | 'measured'>;
+  readonly nowMs: () => number;
   readonly ingestQueue: JobQueue;
   readonly transcodeQueue: JobQueue;
 };
@@ -53,6 +57,7 @@ export function startController(deps: ControllerDeps, options: ControllerOptions
   let known: readonly Broadcast[] = [];
   let superseded: ReadonlyMap<string, Epoch> = new Map();
   const identified = new Set<string>();
+  const measuring = new Measuring();
 
   const adopt = async (streamerId: string): Promise<void> => {
     const id = broadcastIdOf(streamerId);
@@ -107,15 +112,44 @@ export function startController(deps: ControllerDeps, options: ControllerOptions
     }
   };
 
-  /** What origins or workers have lost is wished for again at once, under another id. */
-  const supersede = async (): Promise<void> => {
+  /** Sources are measured; what is encoded of one that has grown. */
+  const measure = async (running: readonly Broadcast[]): Promise<ReadonlyMap<string, Epoch>> => {
+    const narrow = new Map<string, Epoch>();
+    for (const broadcast of running.filter(isMeasurable)) {
+      const { id } = broadcast;
+      const [{ ingest }, encoders] = await Promise.all([
+        deps.directory.statusesOf(id),
+        deps.directory.encodersOf(id),
+      ]);
+      const height = ingest?.state === 'live' ? ingest.height : undefined;
+      const measured = measuring.judge(broadcast, height, encoders, deps.nowMs());
+      if (measured !== undefined) {
+        await deps.desired.measured(id, runOf(broadcast), measured);
+        wake.abort();
+      }
+      for (const [key, epoch] of outgrown(broadcast, encoders)) {
+        narrow.set(key, epoch);
+      }
+    }
+    measuring.keepOnly(running.map(({ id }) => id));
+    return narrow;
+  };
+
+  /** What is lost or has too few rungs is wished for again at once, under another id. */
+  const supersede = async (narrow: ReadonlyMap<string, Epoch>): Promise<void> => {
     const before = await deps.directory.superseded();
     const losses = newLosses(await deps.directory.lostJobs(), before);
-    for (const [key, epoch] of losses) {
+    const wider = newLosses(narrow, new Map([...before, ...losses]));
+    for (const [key, epoch] of [...losses, ...wider]) {
       await deps.directory.supersede(key, epoch);
-      deps.logger.warn({ job: key }, 'lost where it ran: begun again elsewhere');
     }
-    superseded = new Map([...before, ...losses]);
+    for (const [job] of losses) {
+      deps.logger.warn({ job }, 'lost where it ran: begun again elsewhere');
+    }
+    for (const [job] of wider) {
+      deps.logger.info({ job }, 'its ladder has grown with its source: another run takes over');
+    }
+    superseded = new Map([...before, ...losses, ...wider]);
   };
 
   const reconcile = async (): Promise<void> => {
@@ -126,7 +160,7 @@ export function startController(deps: ControllerDeps, options: ControllerOptions
     const broadcasts = await desiredNow();
     const running = broadcasts.filter((broadcast) => !isEnded(broadcast));
     const feeds = await Promise.all(running.map(({ id }) => deps.directory.feedOf(id)));
-    await supersede();
+    await supersede(await measure(running));
     const plan = reconcilePlan({
       ...{ broadcasts, withdrawn, superseded },
       feeds: new Set(running.flatMap(({ id }, index) => (feeds[index] === undefined ? [] : [id]))),

@@ -72,6 +72,42 @@ describe('desired broadcasts', () => {
     expect(saved.get('demo')).not.toHaveProperty('sourceHeight');
   });
 
+  it('have no rung above what is measured: it only grows, and another run is measured anew', async () => {
+    const { desired, saved, said } = setUp();
+    const rungs = () => saved.get('demo')?.ladder.video.map(({ name }) => name);
+    await desired.create({ id: 'demo' });
+    const run = runOf(saved.get('demo')!);
+    await desired.measured('demo', run, 360);
+    expect(rungs()).toEqual(['v360']);
+    const reason = 'above the source, which is 360 pixels high';
+    expect(leftOutOf(saved.get('demo')!)).toEqual({ tracks: ['v720', 'v480'], reason });
+    await desired.measured('demo', run, 500);
+    expect(rungs()).toEqual(['v480', 'v360']);
+    await desired.measured('demo', run, 360);
+    await desired.measured('demo', run - 1, 1080);
+    expect(saved.get('demo')).toMatchObject({ measuredHeight: 500 });
+    expect(said).toHaveLength(2);
+
+    // Under its viewers the same is encoded.
+    await desired.patch('demo', { redundancy: 2 });
+    expect(saved.get('demo')).toMatchObject({
+      measuredHeight: 500,
+      ladder: { video: { length: 2 } },
+    });
+    await desired.stop('demo');
+    await desired.start('demo');
+    expect(saved.get('demo')?.measuredHeight).toBeUndefined();
+    await desired.measured('demo', runOf(saved.get('demo')!), 720);
+    expect(rungs()).toEqual(['v720', 'v480', 'v360']);
+    expect(leftOutOf(saved.get('demo')!)).toBeUndefined();
+    await desired.patch('demo', { sourceHeight: 480 });
+    await desired.measured('demo', runOf(saved.get('demo')!), 720);
+    expect(rungs()).toEqual(['v480', 'v360']);
+    await desired.patch('demo', { sourceHeight: null });
+    expect(rungs()).toEqual(['v720', 'v480', 'v360']);
+    expect(await desired.measured('other', 1, 720)).toEqual({ kind: 'unknown' });
+  });
+
   it('have the rungs of who encodes them elsewhere, unless its own wish says otherwise', async () => {
     const { desired, saved } = setUp(2, 360);
     await desired.create({ id: 'ext', source: { kind: 'publish' } });

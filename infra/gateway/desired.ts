@@ -32,7 +32,7 @@ export type Wish = {
 /** What a broadcast is to be instead; the rest stays. */
 export type Amendment = Omit<Wish, 'id'>;
 
-/** The changes. Each is read, then write: of two at the same instant the later one holds. */
+/** The changes. Of two of one broadcast at the same instant the later is made of the earlier. */
 export type DesiredBroadcasts = {
   create(wish: Wish): Promise<Change>;
   /**
@@ -42,7 +42,12 @@ export type DesiredBroadcasts = {
   patch(id: string, amendment: Amendment): Promise<Change>;
   /** Asks for the end; one that has ended stays so. */
   stop(id: string): Promise<Change>;
-  /** Starts one that was stopped; one that runs goes on. */
+  /**
+   * Its source is `height` pixels high in run `run`: rungs above that are left out, or come back.
+   * Changes nothing where it has another run by now, is declared or measured higher already.
+   */
+  measured(id: string, run: number, height: number): Promise<Change>;
+  /** Starts one that was stopped; one that runs goes on. It is measured anew. */
   start(id: string): Promise<Change>;
   /** Forgets one; the caller has made sure that nobody publishes it. */
   remove(id: string): Promise<Change>;
@@ -52,7 +57,12 @@ export type DesiredBroadcasts = {
 export type DesiredDeps = {
   readonly directory: Pick<
     RedisDirectory,
-    'broadcast' | 'broadcasts' | 'addBroadcast' | 'saveBroadcast' | 'removeBroadcast'
+    | 'broadcast'
+    | 'broadcasts'
+    | 'addBroadcast'
+    | 'changeBroadcast'
+    | 'saveBroadcast'
+    | 'removeBroadcast'
   >;
   readonly nowMs: () => number;
   readonly maxBroadcasts: number;
@@ -79,7 +89,10 @@ export function runOf({
   return startedMs ?? createdMs;
 }
 
-type Encoding = Pick<Broadcast, 'ladder' | 'wholeLadder' | 'sourceHeight' | 'grid'>;
+type Encoding = Pick<
+  Broadcast,
+  'ladder' | 'wholeLadder' | 'sourceHeight' | 'measuredHeight' | 'grid'
+>;
 type Encoded = Omit<Encoding, 'sourceHeight'> & { readonly sourceHeight?: number | undefined };
 
 /** What is encoded, as wished, the rest as it is now. */
@@ -87,13 +100,37 @@ function encodingOf(wish: Pick<Wish, 'ladder' | 'grid' | 'sourceHeight'>, now: E
   const whole = wish.ladder ?? now.wholeLadder ?? now.ladder;
   const { ladder, grid } = resolveLadder(whole, now.grid);
   const { sourceHeight = now.sourceHeight } = wish;
-  const fitted = fitLadder(ladder, sourceHeight ?? undefined);
   return {
-    ladder: fitted,
-    ...(fitted.video.length === ladder.video.length ? {} : { wholeLadder: ladder }),
+    ...fitted(ladder, sourceHeight ?? now.measuredHeight),
     ...(sourceHeight == null ? {} : { sourceHeight }),
+    ...(now.measuredHeight === undefined ? {} : { measuredHeight: now.measuredHeight }),
     grid: wish.grid ?? grid,
   };
+}
+
+/** What is encoded of a ladder, and all of it where that is not the same. */
+function fitted(
+  whole: Ladder,
+  height: number | undefined,
+): Pick<Broadcast, 'ladder' | 'wholeLadder'> {
+  const ladder = fitLadder(whole, height);
+  return ladder.video.length === whole.video.length ? { ladder } : { ladder, wholeLadder: whole };
+}
+
+/** The same broadcast with a source of which it is known how high it is. */
+function withMeasured(known: Broadcast, run: number, height: number): Broadcast {
+  const { ladder, wholeLadder = ladder, ...rest } = known;
+  const isNews =
+    !isEnded(known) &&
+    runOf(known) === run &&
+    known.sourceHeight === undefined &&
+    height > (known.measuredHeight ?? 0);
+  return isNews ? { ...rest, ...fitted(wholeLadder, height), measuredHeight: height } : known;
+}
+
+/** Another run is measured anew. */
+function unmeasured(known: Broadcast): Broadcast {
+  return { ...known, measuredHeight: undefined };
 }
 
 /** Which rungs are not encoded since they are above the source, and why; undefined where none is. */
@@ -101,12 +138,16 @@ export function leftOutOf({
   ladder,
   wholeLadder,
   sourceHeight,
+  measuredHeight,
 }: Encoding): { readonly tracks: readonly string[]; readonly reason: string } | undefined {
   const kept = new Set(ladder.video.map(({ name }) => name));
   const tracks = (wholeLadder?.video ?? []).flatMap(({ name }) => (kept.has(name) ? [] : [name]));
-  return tracks.length === 0 || sourceHeight === undefined
-    ? undefined
-    : { tracks, reason: `above the source, which is declared to be ${sourceHeight} pixels high` };
+  const height = sourceHeight ?? measuredHeight;
+  if (tracks.length === 0 || height === undefined) {
+    return undefined;
+  }
+  const how = sourceHeight === undefined ? 'is' : 'is declared to be';
+  return { tracks, reason: `above the source, which ${how} ${height} pixels high` };
 }
 
 /** Whether more changes than what viewers do not see. */
@@ -136,15 +177,8 @@ export function desiredBroadcasts(deps: DesiredDeps): DesiredBroadcasts {
     }
   };
   const change = async (id: string, make: (known: Broadcast) => Broadcast): Promise<Change> => {
-    const known = await directory.broadcast(id);
-    if (known === undefined) {
-      return { kind: 'unknown' };
-    }
-    const broadcast = make(known);
-    if (broadcast !== known) {
-      await directory.saveBroadcast(broadcast);
-    }
-    return { kind: 'done', broadcast };
+    const broadcast = await directory.changeBroadcast(id, make);
+    return broadcast === undefined ? { kind: 'unknown' } : { kind: 'done', broadcast };
   };
 
   return {
@@ -183,7 +217,7 @@ export function desiredBroadcasts(deps: DesiredDeps): DesiredBroadcasts {
         const { createdMs, startedMs, endedMs } = known;
         return {
           ...{ id, createdMs, source: source ?? known.source },
-          ...encodingOf(amendment, known),
+          ...encodingOf(amendment, isReshaped(amendment) ? unmeasured(known) : known),
           redundancy: redundancy ?? known.redundancy,
           ...(startedMs === undefined ? {} : { startedMs }),
           ...(endedMs === undefined ? {} : { endedMs }),
@@ -203,6 +237,14 @@ export function desiredBroadcasts(deps: DesiredDeps): DesiredBroadcasts {
       change(id, (known) =>
         isEnded(known) ? known : { ...known, endedMs: Math.max(now(), runOf(known) + 1) },
       ),
+    async measured(id, run, height) {
+      const before = await directory.broadcast(id);
+      const changed = await change(id, (known) => withMeasured(known, run, height));
+      if (changed.kind === 'done' && changed.broadcast.measuredHeight !== before?.measuredHeight) {
+        sayLeftOut(changed.broadcast);
+      }
+      return changed;
+    },
     async start(id) {
       const refused = await refusal(id);
       return (
@@ -211,7 +253,7 @@ export function desiredBroadcasts(deps: DesiredDeps): DesiredBroadcasts {
           const { endedMs, ...rest } = known;
           return endedMs === undefined
             ? known
-            : { ...rest, startedMs: Math.max(now(), endedMs + 1) };
+            : { ...unmeasured(rest), startedMs: Math.max(now(), endedMs + 1) };
         })
       );
     },

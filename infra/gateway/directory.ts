@@ -3,6 +3,7 @@
  * Every key expires after 5 s unless renewed; the hash of desired broadcasts does not, and where a
  * timeline stands is kept for as long as its ingest asks.
  */
+import { GatewayError } from '../kernel/errors.ts';
 import type { Directory, FeedLocation, StatusBoard, TimelineAnchors } from '../kernel/directory.ts';
 import type { KeyValueStore } from '../kernel/redis.ts';
 import {
@@ -39,6 +40,9 @@ const LOST = 'grandstand:lost';
 const SUPERSEDED = 'grandstand:superseded';
 const MARK = 'grandstand:mark';
 const TIMELINES = 'grandstand:timeline';
+const SLOT_NUMBERS = [0, 1] as const;
+/** Changes of one broadcast at the same instant: more than controllers and operators make. */
+const MAX_TRIES = 20;
 
 /** Roles that others must find: by base URL, a worker by the class of its encoder. */
 export type LeasedRole = 'origin' | 'signalling' | 'worker';
@@ -78,8 +82,20 @@ export type RedisDirectory = Directory &
     /** Adds one that is not there yet; false where it is. */
     addBroadcast(broadcast: Broadcast): Promise<boolean>;
     saveBroadcast(broadcast: Broadcast): Promise<void>;
+    /**
+     * Changes one in one step: where another change came between, `make` is asked again.
+     *
+     * @returns what holds afterwards; undefined where there is none
+     * @throws GatewayError `too_busy` where others change it all the time
+     */
+    changeBroadcast(
+      id: string,
+      make: (known: Broadcast) => Broadcast,
+    ): Promise<Broadcast | undefined>;
     removeBroadcast(id: string): Promise<void>;
     statusesOf(broadcastId: string): Promise<RoleStatuses>;
+    /** What its encoders said last, by slot (`slotKey`). */
+    encodersOf(broadcastId: string): Promise<ReadonlyMap<string, TranscodeStatus>>;
   };
 
 /** The directory on a store. What does not parse is treated as absent: another version wrote it. */
@@ -115,6 +131,20 @@ export function redisDirectory(store: KeyValueStore): RedisDirectory {
     removeBroadcast: (id) => store.hashRemove(BROADCASTS, id),
     saveBroadcast: (broadcast) =>
       store.hashSet(BROADCASTS, broadcast.id, JSON.stringify(broadcast)),
+    async changeBroadcast(id, make) {
+      for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+        const text = await store.hashGet(BROADCASTS, id);
+        const known = text === undefined ? undefined : parsed(text, broadcastOf)[0];
+        const changed = known && make(known);
+        if (text === undefined || changed === undefined || changed === known) {
+          return changed;
+        }
+        if (await store.hashReplace(BROADCASTS, id, text, JSON.stringify(changed))) {
+          return changed;
+        }
+      }
+      throw new GatewayError('too_busy', `broadcast ${id} is being changed by others`);
+    },
     leaseRole: (role, instance, value) => lease(`${LEASES}:${role}:${instance}`, value),
     leaseHost: ({ instance, host }) => lease(`${HOSTS}:${instance}`, host),
     async workers() {
@@ -167,6 +197,17 @@ export function redisDirectory(store: KeyValueStore): RedisDirectory {
     },
     keepTimelineAnchor: (id, anchor, keepMs) =>
       store.lease(`${TIMELINES}:${id}`, JSON.stringify(anchor), keepMs),
+    async encodersOf(id) {
+      const texts = await Promise.all(
+        SLOT_NUMBERS.map((slot) => store.get(`${STATUS}:transcode:${id}:${slot}`)),
+      );
+      return new Map(
+        SLOT_NUMBERS.flatMap((slot): [string, TranscodeStatus][] => {
+          const status = statusOf(texts[slot], transcodeStatusSchema);
+          return status === undefined ? [] : [[slotKey(id, slot), status]];
+        }),
+      );
+    },
     async statusesOf(id) {
       const [ingest, origin, ...slots] = await Promise.all(
         [`ingest:${id}`, `origin:${id}`, `transcode:${id}:0`, `transcode:${id}:1`].map((key) =>

@@ -6,7 +6,8 @@ import type { EncoderChoice } from '../../packager/worker/index.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import { errorText } from '../kernel/errors.ts';
-import type { TranscodeStatus } from '../kernel/wire.ts';
+import type { JobContext } from '../kernel/jobs.ts';
+import { formatEpoch, slotKey, type TranscodeStatus } from '../kernel/wire.ts';
 import type { WorkerReport } from '../kernel/workerReport.ts';
 import { EncoderSeat } from './encoderSeat.ts';
 import { faultCode, nextFault } from './jobFault.ts';
@@ -30,7 +31,7 @@ export type DeskEncoder = {
   readonly capacityReason: string;
 };
 
-type Job = { readonly startedMs: number; status?: TranscodeStatus };
+type Job = { readonly startedMs: number; readonly epoch: string; status?: TranscodeStatus };
 
 /** See the file header. */
 export class EncoderDesk {
@@ -38,6 +39,7 @@ export class EncoderDesk {
   readonly #offer: DeskEncoder;
   readonly #seat: EncoderSeat;
   readonly #jobs = new Map<string, Job>();
+  readonly #held = new Set<string>();
 
   constructor(deps: DeskDeps, offer: DeskEncoder) {
     this.#deps = deps;
@@ -45,16 +47,36 @@ export class EncoderDesk {
     this.#seat = new EncoderSeat(offer.capacity);
   }
 
-  /** Whether it takes another job: not while it rests after a fault. */
-  hasRoom(): boolean {
-    return this.#seat.running < this.#seat.limit(this.#deps.nowMs());
+  /**
+   * Keeps a seat for a job that is considered, where there is one: not while it rests after a fault;
+   * beside a run whose place the job takes in any case, since that one ends once the job is followed.
+   */
+  hold(jobId: string): boolean {
+    const slot = slotOfJob(jobId);
+    const taken = this.#seat.running + this.#held.size;
+    const isFree =
+      taken < this.#seat.limit(this.#deps.nowMs()) ||
+      [...this.#jobs.keys()].some((id) => id !== jobId && slotOfJob(id) === slot);
+    if (isFree) {
+      this.#held.add(jobId);
+    }
+    return isFree;
+  }
+
+  /** Another runs it. */
+  letGo(jobId: string): void {
+    this.#held.delete(jobId);
   }
 
   /** Runs a job; what it throws is written down and thrown on. */
-  async during(jobId: string, work: () => Promise<void>): Promise<void> {
+  async during(
+    { id: jobId, epoch }: Pick<JobContext, 'id' | 'epoch'>,
+    work: () => Promise<void>,
+  ): Promise<void> {
     const { nowMs } = this.#deps;
+    this.#held.delete(jobId);
     this.#seat.begin(jobId);
-    this.#jobs.set(jobId, { startedMs: nowMs() });
+    this.#jobs.set(jobId, { startedMs: nowMs(), epoch: formatEpoch(epoch) });
     this.#deps.onChange();
     let encoderFault: string | undefined;
     try {
@@ -70,11 +92,10 @@ export class EncoderDesk {
     }
   }
 
-  /** What a job of a broadcast said last. */
+  /** What a job of a broadcast said last: in the slot of another it is known by its epoch. */
   took(broadcastId: string, slot: number, status: TranscodeStatus): void {
-    const ending = `.${slot}`;
     for (const [id, job] of this.#jobs) {
-      if (broadcastOfJob(id) === broadcastId && slotOfJob(id).endsWith(ending)) {
+      if (slotOfJob(id) === slotKey(broadcastId, slot) && job.epoch === status.epoch) {
         job.status = status;
       }
     }

@@ -22,6 +22,14 @@ export function memoryDirectory(): {
         saved.set(broadcast.id, broadcast);
         return Promise.resolve();
       },
+      changeBroadcast: (id, make) => {
+        const known = saved.get(id);
+        const changed = known && make(known);
+        if (changed !== undefined) {
+          saved.set(id, changed);
+        }
+        return Promise.resolve(changed);
+      },
       removeBroadcast: (id) => {
         saved.delete(id);
         return Promise.resolve();

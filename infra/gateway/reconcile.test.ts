@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Facts, newLosses, reconcilePlan, slotsOf } from './reconcile.ts';
+import { type Facts, newLosses, outgrown, reconcilePlan, slotsOf } from './reconcile.ts';
 import { gridSchema } from '../kernel/grid.ts';
 import { type Broadcast, DEFAULT_LADDER, type Epoch } from '../kernel/wire.ts';
 
@@ -10,7 +10,9 @@ const DEMO: Broadcast = {
   grid: gridSchema.parse({}),
   redundancy: 1,
   createdMs: 1000,
+  measuredHeight: 720,
 };
+const UNMEASURED: Broadcast = { ...DEMO, measuredHeight: undefined };
 const FACTS: Facts = {
   broadcasts: [DEMO],
   feeds: new Set(['demo']),
@@ -21,12 +23,30 @@ const FACTS: Facts = {
 const plan = (facts: Partial<Facts>): string[] =>
   reconcilePlan({ ...FACTS, ...facts }).map(({ kind, id }) => `${kind} ${id}`);
 
+it('a slot is outgrown by a ladder that has rungs which it does not encode', () => {
+  const said = (tracks: readonly string[] | undefined) => ({
+    ...{ state: 'encoding' as const, encoder: 'x', encoderReason: '', framesIn: 1, framesOut: 1 },
+    ...{ restarts: 0, epoch: '5.2', ...(tracks === undefined ? {} : { tracks: [...tracks] }) },
+  });
+  const encoders = new Map([
+    ['demo.main.0', said(['v480', 'v360', 'a128'])],
+    ['demo.main.1', said(['v720', 'v480', 'v360', 'a128'])],
+    ['demo.main.2', said(undefined)],
+  ]);
+  expect(outgrown(DEMO, encoders)).toEqual([['demo.main.0', { timestamp: 5, attempt: 2 }]]);
+});
+
 describe('the plan', () => {
   const twice = { ...DEMO, redundancy: 2 as const };
   const ended = { ...DEMO, endedMs: 2000 };
   it.each([
     ['one slot', {}, ['ingest demo', 'transcode demo.main.0', 'withdraw-transcode demo.main.1']],
     ['no slot without a feed', { broadcasts: [twice], feeds: new Set<string>() }, ['ingest demo']],
+    [
+      'no slot of a source that is being measured',
+      { broadcasts: [UNMEASURED] },
+      ['ingest demo', 'withdraw-transcode demo.main.1'],
+    ],
     [
       'two slots of two workers',
       { broadcasts: [twice] },

@@ -3,13 +3,16 @@
  * controller.ts reads the facts and carries out the plan.
  */
 import { isEnded } from './desired.ts';
+import { isMeasured } from './measuring.ts';
 import {
   type Broadcast,
   compareEpochs,
   type Epoch,
   type IngestJob,
+  parseEpoch,
   slotKey,
   type TranscodeJob,
+  type TranscodeStatus,
 } from '../kernel/wire.ts';
 
 /** What the controller has read. */
@@ -71,14 +74,27 @@ export function newLosses(
   });
 }
 
+/** Slots that are encoded with fewer rungs than the ladder has by now, and the epoch that does. */
+export function outgrown(
+  { ladder }: Broadcast,
+  encoders: ReadonlyMap<string, TranscodeStatus>,
+): [key: string, epoch: Epoch][] {
+  const rungs = [...ladder.video, ...ladder.audio];
+  return [...encoders].flatMap(([key, { tracks, epoch: text }]) => {
+    const epoch = parseEpoch(text);
+    const isNarrow = tracks !== undefined && rungs.some(({ name }) => !tracks.includes(name));
+    return isNarrow && epoch !== undefined ? [[key, epoch]] : [];
+  });
+}
+
 function wishes(broadcast: Broadcast, { feeds, superseded, workers }: Facts): Action[] {
   const { id, redundancy } = broadcast;
   const idOf = (slot: number): string =>
     jobIdOf(slotKey(id, slot), superseded.get(slotKey(id, slot)));
   const ingestId = jobIdOf(id, superseded.get(id));
   const ingest: Action = { kind: 'ingest', id: ingestId, payload: { broadcast } };
-  // A worker's seat is only asked for while there is something to encode.
-  const slots = feeds.has(id) ? slotsOf(redundancy, workers) : [];
+  // A worker's seat is only asked for while there is something to encode, and it is known what.
+  const slots = feeds.has(id) && isMeasured(broadcast) ? slotsOf(redundancy, workers) : [];
   return [
     ingest,
     ...slots.map((slot): Action => ({

@@ -271,6 +271,10 @@ describe('the store', () => {
     expect(answers[0]).toMatch(/^slot [012]$/);
     expect(await stores[0]!.hashSetNew('t:new', 'one', 'first')).toBe(true);
     expect(await stores[1]!.hashSetNew('t:new', 'one', 'second')).toBe(false);
+    expect(await stores[0]!.hashReplace('t:new', 'one', 'second', 'third')).toBe(false);
+    expect(await stores[1]!.hashReplace('t:new', 'one', 'first', 'third')).toBe(true);
+    expect(await stores[2]!.hashGet('t:new', 'one')).toBe('third');
+    expect(await stores[0]!.hashReplace('t:new', 'none', 'first', 'third')).toBe(false);
     await stores[2]!.hashRemove('t:new', 'one');
     expect(await stores[0]!.hashGet('t:new', 'one')).toBeUndefined();
     await Promise.all(stores.map((store) => store.close('done')));

@@ -33,6 +33,8 @@ export interface KeyValueStore extends Closeable {
   hashSet(hash: string, field: string, value: string): Promise<void>;
   /** Sets a field that is not there yet; false where it is. */
   hashSetNew(hash: string, field: string, value: string): Promise<boolean>;
+  /** Sets a field that holds `before`; false where it holds something else. */
+  hashReplace(hash: string, field: string, before: string, next: string): Promise<boolean>;
   hashRemove(hash: string, field: string): Promise<void>;
   hashAll(hash: string): Promise<ReadonlyMap<string, string>>;
 }
@@ -161,6 +163,9 @@ export async function connectStore(
     async hashSetNew(hash, field, value) {
       return (await client.hsetnx(hash, field, value)) === 1;
     },
+    async hashReplace(hash, field, before, next) {
+      return (await client.eval(HASH_REPLACE, 1, hash, field, before, next)) === 1;
+    },
     async hashRemove(hash, field) {
       await client.hdel(hash, field);
     },
@@ -207,6 +212,11 @@ if ARGV[3] == '1' then
 end
 redis.call('DEL', KEYS[1])
 return false`;
+/** The same for a field of a hash, which is there. */
+const HASH_REPLACE = `
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1`;
 /** Published and not yet taken by Redis, in all (bytes, about). */
 const MAX_UNSENT_BYTES = 64 << 20;
 

@@ -111,7 +111,7 @@ export const sourceHeightSchema = z
   .min(16)
   .max(4320)
   .describe(
-    'Height of the source picture (pixels) at its largest: rungs above it are left out. Where unset none is.',
+    'Height of the source picture (pixels) at its largest: rungs above it are left out. Where unset it is measured.',
   );
 
 /** How many workers encode a broadcast at once. */
@@ -125,6 +125,11 @@ export const broadcastSchema = z.strictObject({
   source: sourceSchema,
   ladder: ladderSchema.describe('What is encoded and listed: no rung above the source.'),
   sourceHeight: sourceHeightSchema.optional(),
+  measuredHeight: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Height of the source picture as measured in this run (pixels); it only grows.'),
   wholeLadder: ladderSchema
     .optional()
     .describe('The ladder that was wished for, where some of it is left out.'),
@@ -251,6 +256,8 @@ export const transcodeStatusSchema = z.object({
   audioDelayMs: z.number().optional(),
   restarts: z.int(),
   epoch: z.string(),
+  /** Rungs that it encodes. */
+  tracks: z.array(z.string()).optional(),
 });
 
 /** What an origin says of a broadcast. */

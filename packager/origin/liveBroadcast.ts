@@ -48,7 +48,7 @@ type Built = { readonly version: number; readonly value: Presentation | undefine
 
 /** See the file header. `version` grows whenever a playlist would read differently. */
 export class LiveBroadcast {
-  readonly broadcast: Broadcast;
+  #broadcast: Broadcast;
   /** Resolves when what other origins agreed on before is known; await it before the first publish. */
   readonly ready: Promise<void>;
   readonly #depth: Depth;
@@ -71,7 +71,7 @@ export class LiveBroadcast {
     options: LiveBroadcastOptions = {},
   ) {
     const { agreement, archive, nowMs, onLoss, restored } = options;
-    this.broadcast = broadcast;
+    this.#broadcast = broadcast;
     this.#depth = depth;
     this.#onChange = onChange;
     this.#options = options;
@@ -87,6 +87,10 @@ export class LiveBroadcast {
     this.ready = this.#tracks.ready;
     // Players were told of what is found before the restart: tracks that miss come with a new era.
     this.presentation();
+  }
+
+  get broadcast(): Broadcast {
+    return this.#broadcast;
   }
 
   get version(): number {
@@ -116,6 +120,15 @@ export class LiveBroadcast {
   /** The newest of them, by segment: `{slot, dts}` as all origins have recorded it. */
   get splits(): ReadonlyMap<number, string> {
     return this.#tracks.claims.splits;
+  }
+
+  /**
+   * The broadcast as it is desired now: in one session its ladder only grows. A rung that is new is
+   * shown once it is published, from the next era on.
+   */
+  follow(broadcast: Broadcast): void {
+    this.#broadcast = broadcast;
+    this.#tracks.follow(broadcast);
   }
 
   track(name: string): LiveTrack | undefined {
@@ -308,6 +321,7 @@ export class LiveBroadcast {
       firstMsn: this.#tracks.firstMsn,
       publishedMsn: this.#tracks.publishedMsn,
       isEnded: this.#isEnded,
+      isShown: this.#isShown,
       dateRangesSince: (oldestMs) => this.#dateRanges.since(oldestMs),
     };
   }

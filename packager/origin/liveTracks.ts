@@ -40,6 +40,7 @@ export class LiveTracks {
   readonly eras: Eras;
   readonly claims: SegmentClaims;
   readonly #options: LiveTracksOptions;
+  #broadcast: Broadcast;
   readonly #tracks = new Map<string, LiveTrack>();
   /** Tracks that came when others were shown already, with the era that they are shown from. */
   readonly #joining = new Map<string, number>();
@@ -52,6 +53,7 @@ export class LiveTracks {
   constructor(options: LiveTracksOptions) {
     const { agreement, archive, broadcast, restored } = options;
     this.#options = options;
+    this.#broadcast = broadcast;
     this.eras = new Eras({
       broadcastId: broadcast.id,
       agreement,
@@ -103,7 +105,12 @@ export class LiveTracks {
   }
 
   inLadderOrder(): LiveTrack[] {
-    return rungNames(this.#options.broadcast).flatMap((name) => this.#tracks.get(name) ?? []);
+    return rungNames(this.#broadcast).flatMap((name) => this.#tracks.get(name) ?? []);
+  }
+
+  /** The ladder has grown: tracks that nobody knows yet may join. */
+  follow(broadcast: Broadcast): void {
+    this.#broadcast = broadcast;
   }
 
   /** Whether `publisher` joined this session, not one before. */
@@ -175,7 +182,7 @@ export class LiveTracks {
 
   /** @returns the newest segment that may have been listed, 0 where nothing was found */
   #restore(restored: RestoredBroadcast | undefined): number {
-    const wanted = new Set(rungNames(this.#options.broadcast));
+    const wanted = new Set(rungNames(this.#broadcast));
     let newestMsn = 0;
     for (const track of restored?.tracks ?? []) {
       const header = [...track.headers.values()].at(-1);

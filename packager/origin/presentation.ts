@@ -43,6 +43,8 @@ export type PresentationSource = {
   /** Newest segment that may have been listed before a restart; 0 where there was none. */
   readonly publishedMsn: number;
   readonly isEnded: boolean;
+  /** Players were told of this session. */
+  readonly isShown: boolean;
   dateRangesSince(oldestMs: number): readonly DateRange[];
 };
 
@@ -56,7 +58,7 @@ export function present(source: PresentationSource): Presentation | undefined {
   const shown = tracks.filter((track) => closedSegments(track).length > 0);
   const { video, audio } = broadcast.ladder;
   const longest = Math.max(0, ...shown.map((track) => closedSegments(track).length));
-  const isWhole = shown.length === video.length + audio.length || source.isEnded;
+  const isWhole = shown.length === video.length + audio.length || source.isEnded || source.isShown;
   if (shown.length === 0 || (!isWhole && longest < ALONE_AFTER_SEGMENTS)) {
     return undefined;
   }
@@ -235,13 +237,15 @@ function describe(
 
 /** What the control plane is told of a broadcast's tracks and storage. */
 export function statusOf(
-  source: Pick<PresentationSource, 'broadcast' | 'tracks' | 'archive' | 'isEnded'>,
+  source: Pick<PresentationSource, 'broadcast' | 'tracks' | 'archive' | 'isEnded' | 'isShown'>,
   nowMs: number,
 ): OriginStatus {
   const { archive, broadcast, tracks } = source;
   const newest = tracks.flatMap((track) => track.frontierMs ?? []);
   const newestMs = newest.length === 0 ? undefined : Math.min(...newest);
-  const lastMsn = Math.min(...tracks.map((track) => closedSegments(track).at(-1)?.msn ?? -1));
+  const last = tracks.map((track) => closedSegments(track).at(-1)?.msn ?? -1);
+  // Where players were told of the others, a track that joins has nothing to say yet.
+  const lastMsn = Math.min(...last.filter((msn) => msn >= 0 || !source.isShown));
   const session = archive?.session(broadcast.id);
   const state = archive?.state();
   return {

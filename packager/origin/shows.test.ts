@@ -160,6 +160,60 @@ describe('another ladder', () => {
   );
 });
 
+describe('a ladder that grows', () => {
+  const rung = { name: 'v180-2', width: 320, height: 180, bitrateBps: 200_000 };
+  const grown: Broadcast = {
+    ...BROADCAST,
+    ladder: { ...BROADCAST.ladder, video: [...BROADCAST.ladder.video, rung] },
+  };
+
+  it('goes on in its session: the new rung is listed from its first segment on', async () => {
+    const shows = await start();
+    const live = await shows.forPublish('demo', 'v180');
+    publish(live, N, N + 2);
+    const before = playlist(live);
+    expect(before).toContain(`\n${N + 1}.m4s`);
+    desired.set('demo', grown);
+    expect(await shows.forPublish('demo', 'v180-2')).toBe(live);
+    // Nobody publishes it yet: what is listed stays.
+    expect(playlist(live)).toBe(before);
+    const identity = { slot: 0, epoch: { timestamp: 1, attempt: 2 } };
+    const makers = ['v180', 'v180-2', 'a128'].map((name) => ({
+      name,
+      publisher: live.addPublisher(name, identity, name === 'a128' ? AUDIO_HEADER : VIDEO_HEADER),
+    }));
+    for (let at = N + 2; at < N + 6; at += 0.25) {
+      for (const { name, publisher } of makers) {
+        const samples = name === 'a128' ? audio(at, at + 0.25) : video(at, at + 0.25);
+        live.publish(name, publisher, samples);
+      }
+    }
+    const presentation = live.presentation()!;
+    expect(presentation.windows.map(({ track }) => track.name)).toEqual([
+      ...['v180', 'v180-2', 'a128'],
+    ]);
+    expect(presentation.windows.map(({ segments }) => segments.at(-1)?.msn)).toEqual([
+      ...[N + 5, N + 5, N + 5],
+    ]);
+    expect(presentation.windows[1]?.segments[0]?.msn).toBe(presentation.eras.at(-1)?.firstMsn);
+    expect(live.gapSegments).toBe(0);
+
+    // A Redis that lost the newest of its data takes nothing away.
+    desired.set('demo', BROADCAST);
+    expect(await shows.forPublish('demo', 'v180')).toBe(live);
+    expect(live.broadcast).toBe(grown);
+    desired.set('demo', { ...grown, startedMs: 5 });
+    expect(await shows.forPublish('demo', 'v180')).toBe(live);
+  });
+
+  it('is another session in another run', async () => {
+    const shows = await start();
+    const live = await shows.forPublish('demo', 'v180');
+    desired.set('demo', { ...grown, startedMs: N * 2000 });
+    expect(await shows.forPublish('demo', 'v180-2')).not.toBe(live);
+  });
+});
+
 describe('a restart', () => {
   it('[U01 U02] serves what disk has before its publishers return', async () => {
     const before = await (await start()).forPublish('demo', 'v180');

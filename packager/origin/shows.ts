@@ -144,7 +144,8 @@ export class Shows {
 
   #open(broadcast: Broadcast): Promise<LiveBroadcast> {
     const known = this.#shows.get(broadcast.id);
-    if (known !== undefined && isSameShape(known.live.broadcast, broadcast)) {
+    if (known !== undefined && isSameSession(known.live.broadcast, broadcast)) {
+      known.live.follow(widerOf(known.live.broadcast, broadcast));
       return Promise.resolve(known.live);
     }
     const opening = this.#opening.get(broadcast.id) ?? this.#make(broadcast);
@@ -162,7 +163,7 @@ export class Shows {
           `${this.#config.maxBroadcasts} broadcasts are held already`,
         );
       }
-      // A ladder or grid that changed is another session: nothing of the old one fits it.
+      // Another ladder or grid is another session: nothing of the old one fits it.
       before?.live.end();
       const depth = depthOf(this.#config, broadcast.grid);
       const restored =
@@ -261,6 +262,25 @@ function isEndDesired({ endedMs, startedMs }: Broadcast): boolean {
   return endedMs !== undefined && endedMs >= (startedMs ?? 0);
 }
 
-function isSameShape(a: Broadcast, b: Broadcast): boolean {
-  return JSON.stringify([a.ladder, a.grid]) === JSON.stringify([b.ladder, b.grid]);
+/** Whether `now` goes on with what is: the same ladder, or in the same run one that has grown. */
+function isSameSession(was: Broadcast, now: Broadcast): boolean {
+  const isSameRun = was.createdMs === now.createdMs && was.startedMs === now.startedMs;
+  return (
+    isEqual(was.grid, now.grid) &&
+    (isEqual(was.ladder, now.ladder) || (isSameRun && (isWithin(was, now) || isWithin(now, was))))
+  );
+}
+
+/** A Redis that lost the newest of its data may name fewer rungs than are published. */
+function widerOf(was: Broadcast, now: Broadcast): Broadcast {
+  return isWithin(was, now) ? now : was;
+}
+
+function isWithin({ ladder: some }: Broadcast, { ladder: all }: Broadcast): boolean {
+  const rungs = [...all.video, ...all.audio].map((rung) => JSON.stringify(rung));
+  return [...some.video, ...some.audio].every((rung) => rungs.includes(JSON.stringify(rung)));
+}
+
+function isEqual(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -17,8 +17,17 @@ function encode(status: JobStatus, frames: number, untilMs: number): void {
 }
 
 test('state, speed and reason follow what happens', () => {
-  const status = new JobStatus(encoder, '7.2', 25);
-  const fixed = { encoder: 'h264_nvenc', encoderReason: 'probe succeeded', epoch: '7.2' };
+  const ladder = {
+    video: [{ name: 'v360', width: 640, height: 360, bitrateBps: 700_000 }],
+    audio: [{ name: 'a128', bitrateBps: 128_000 }],
+  };
+  const status = new JobStatus(encoder, '7.2', { grid: { fps: 25 }, ladder });
+  const fixed = {
+    encoder: 'h264_nvenc',
+    encoderReason: 'probe succeeded',
+    epoch: '7.2',
+    tracks: ['v360', 'a128'],
+  };
   status.waiting('no ingest has a feed of this broadcast');
   expect(status.render(unixMs(1000), undefined)).toEqual({
     ...{ ...fixed, state: 'starting', framesIn: 0, framesOut: 0, restarts: 0 },

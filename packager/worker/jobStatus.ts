@@ -1,6 +1,6 @@
 /** What a job says of itself each second. Pure: the time comes in. */
 import type { UnixMs } from '../../infra/kernel/time.ts';
-import type { TranscodeStatus } from '../../infra/kernel/wire.ts';
+import type { Broadcast, TranscodeStatus } from '../../infra/kernel/wire.ts';
 import type { EncoderChoice } from './encoder.ts';
 import { FeedMeter } from './feedMeter.ts';
 
@@ -8,11 +8,15 @@ import { FeedMeter } from './feedMeter.ts';
 const BEHIND_MS = 3000;
 const MAX_REASON_CHARACTERS = 4000;
 
+/** What is encoded. */
+type Encoded = Pick<Broadcast, 'ladder'> & { readonly grid: Pick<Broadcast['grid'], 'fps'> };
+
 /** Counts frames and restarts; `render` makes the report and starts the next interval. */
 export class JobStatus {
   readonly #encoder: EncoderChoice;
   readonly #epoch: string;
   readonly #fps: number;
+  readonly #tracks: readonly string[];
   #state: TranscodeStatus['state'] = 'starting';
   #reason: string | undefined;
   #framesOut = 0;
@@ -23,10 +27,11 @@ export class JobStatus {
   /** What the feed brings, and how long until it is published. */
   readonly meter = new FeedMeter();
 
-  constructor(encoder: EncoderChoice, epoch: string, fps: number) {
+  constructor(encoder: EncoderChoice, epoch: string, { grid, ladder }: Encoded) {
     this.#encoder = encoder;
     this.#epoch = epoch;
-    this.#fps = fps;
+    this.#fps = grid.fps;
+    this.#tracks = [...ladder.video, ...ladder.audio].map(({ name }) => name);
   }
 
   /** End of the newest frame of the first rung, Unix ms; 0 before the first. */
@@ -84,6 +89,7 @@ export class JobStatus {
       framesOut: this.#framesOut,
       restarts: this.#restarts,
       epoch: this.#epoch,
+      tracks: [...this.#tracks],
     };
   }
 

@@ -71,7 +71,7 @@ export function createWorker(deps: WorkerDeps, config: WorkerConfig): TranscodeW
       const logger = deps.logger.child({ broadcast: job.broadcast.id, slot: job.slot });
       const fatal = new AbortController();
       const tracks = publishedTracks(job.broadcast.ladder);
-      const status = new JobStatus(deps.encoder, formatEpoch(epoch), job.broadcast.grid.fps);
+      const status = new JobStatus(deps.encoder, formatEpoch(epoch), job.broadcast);
       const fence = fenceOf(job.broadcast.grid.segmentMs, (error) => {
         fatal.abort(error);
       });

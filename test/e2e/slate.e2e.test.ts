@@ -24,7 +24,10 @@ const stop = new AbortController();
 beforeAll(async () => {
   gateway = await startGatewayProcess({
     isDemo: false,
-    environment: { GRANDSTAND_BROADCAST_LADDER_AUDIO: JSON.stringify(AUDIO) },
+    environment: {
+      GRANDSTAND_BROADCAST_LADDER_AUDIO: JSON.stringify(AUDIO),
+      GRANDSTAND_BROADCAST_SOURCE_HEIGHT: '720',
+    },
   });
   streamer = startStreamer(gateway.streamerUrl, '640x360');
   browser = await launchBrowser();

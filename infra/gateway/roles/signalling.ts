@@ -112,7 +112,10 @@ function followStreamers(
   );
   const controller = stack.push(
     startController(
-      { logger: area('controller'), directory, desired, ingestQueue, transcodeQueue },
+      {
+        ...{ logger: area('controller'), directory, desired, ingestQueue, transcodeQueue },
+        nowMs: () => clock.nowMs(),
+      },
       config,
     ),
   );

@@ -13,6 +13,7 @@ import { fitLadder } from '../../kernel/ladder.ts';
 import { slotKey, type TranscodeJob, transcodeJobSchema } from '../../kernel/wire.ts';
 import { runOf } from '../desired.ts';
 import { type DeskEncoder, EncoderDesk } from '../encoderDesk.ts';
+import { faultCode } from '../jobFault.ts';
 import { runWhileWanted, type Want, wantOf } from '../jobWatch.ts';
 import { lingersOnLeave } from '../leaving.ts';
 import { jobIdOf } from '../reconcile.ts';
@@ -96,17 +97,32 @@ class Crew {
       const worker = this.#workerOf(desk, offer);
       const options = {
         ...{ location, name: transcodeQueueName(offer.encoder.class), identityOf },
-        concurrency: offer.capacity,
-        consider: async (job: Pick<JobContext, 'id' | 'payload' | 'epoch'>): Promise<Offer> =>
-          !this.#isStopping && desk.hasRoom() ? this.#slots.consider(job) : 'leave',
+        // One more than there are seats: for a job that takes the place of one that runs here.
+        concurrency: offer.capacity + 1,
+        consider: (job: Pick<JobContext, 'id' | 'payload' | 'epoch'>) => this.#consider(job, desk),
         mayLinger: ({ id }: Pick<JobContext, 'id'>) => this.#mayLinger(id, offer.encoder.class),
       };
       const process = (job: JobContext): Promise<void> =>
-        desk.during(job.id, () => this.#process(worker, job));
+        desk.during(job, () => this.#process(worker, job));
       stack.push(startJobRunner(options, process, area('queue')), CLOSE_MS);
     }
     // Before any runner closes: of two workers that stop at once, one at least knows of the other.
     stack.push({ close: () => this.#sayStopping() }, SAY_STOPPING_MS);
+  }
+
+  async #consider(
+    job: Pick<JobContext, 'id' | 'payload' | 'epoch'>,
+    desk: EncoderDesk,
+  ): Promise<Offer> {
+    if (this.#isStopping || !desk.hold(job.id)) {
+      return 'leave';
+    }
+    // What cannot be asked runs: Redis being away ends nothing.
+    const offer = await this.#slots.consider(job).catch(() => 'run' as const);
+    if (offer !== 'run') {
+      desk.letGo(job.id);
+    }
+    return offer;
   }
 
   async #sayStopping(): Promise<void> {
@@ -176,7 +192,15 @@ class Crew {
     // Another try of the same job, or an id behind an epoch that was lost.
     const isTakeover = epoch.attempt > 1 || id !== slotKey(broadcast.id, slot);
     const tenure = { epoch, isTakeover };
-    await runWhileWanted(signal, want, (wanted) => worker.run(job, tenure, wanted));
+    try {
+      await runWhileWanted(signal, want, (wanted) => worker.run(job, tenure, wanted));
+    } catch (error) {
+      // Fenced off by the run that was wished for in its place: that is its end, and no fault.
+      const isReplaced = async (): Promise<boolean> => !(await this.#slots.isCurrent(id, job));
+      if (faultCode(error) !== 'fenced' || !(await isReplaced().catch(() => false))) {
+        throw error;
+      }
+    }
   }
 }
 
@@ -216,7 +240,7 @@ class Slots {
     const [key, otherKey] = [job.slot, 1 - job.slot].map((slot) =>
       slotKey(job.broadcast.id, slot),
     ) as [string, string];
-    if (id !== jobIdOf(key, (await directory.superseded()).get(key))) {
+    if (!(await this.isCurrent(id, job))) {
       return 'drop';
     }
     const [other, workers] = await Promise.all([directory.slotOf(otherKey), directory.workers()]);
@@ -231,6 +255,12 @@ class Slots {
     // At once, so that the other slot, if it is considered just now, finds this one here.
     this.#mine.add(key);
     return 'run';
+  }
+
+  /** Whether the job of this id is the one that counts for its slot. */
+  async isCurrent(id: string, { broadcast, slot }: TranscodeJob): Promise<boolean> {
+    const key = slotKey(broadcast.id, slot);
+    return id === jobIdOf(key, (await this.#house.directory.superseded()).get(key));
   }
 
   /** Says that slot `key` runs here for as long as `work` does. */
