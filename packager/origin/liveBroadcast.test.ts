@@ -254,6 +254,19 @@ describe('LiveBroadcast', () => {
     expect(live.version).toBe(version + 1);
   });
 
+  it('keeps who stands by, however many connections say nothing behind their header', () => {
+    const { live, join } = rig();
+    const [one, other] = [join('v180', 1), join('v180', 1, { slot: 1 })];
+    live.publish('v180', one, video(N, N + 1));
+    live.publish('v180', other, video(N, N + 1));
+    for (let attempt = 2; attempt < 12; attempt += 1) {
+      join('v180', attempt);
+    }
+    live.leave('v180', one);
+    live.publish('v180', other, video(N + 1, N + 2));
+    expect(live.track('v180')?.frontierMsn).toBe(N + 2);
+  });
+
   it('keeps no more than its ring', () => {
     const { live, join } = rig();
     const v = join('v180', 1);

@@ -123,4 +123,31 @@ describe('a restart with two slots', () => {
       expect(origin.segments(name)).toEqual(['0 .... by 0', '1 .... by 1', '2 .... by 1']);
     }
   });
+
+  it.each([1.5, 2])(
+    'after %d segments goes on with whose turn it is, whoever comes back first',
+    async (until) => {
+      const origin = new Origin();
+      await origin.send(0, until, [origin.join(0), origin.join(1)]);
+      origin.restart();
+      const other = origin.join(1);
+      origin.burst(until, 3.25, other);
+      await settled();
+      const one = origin.join(0);
+      origin.burst(until, 3.25, one);
+      await origin.send(3.25, 5, [one, other]);
+      for (const { name } of TRACKS) {
+        expect(origin.segments(name)).toEqual([0, 1, 2, 3, 4].map((msn) => `${msn} .... by 0`));
+      }
+      expect(origin.live.splitSegments).toBe(0);
+    },
+  );
+
+  it('goes on with the other slot where the first is not back within a part', async () => {
+    const origin = new Origin();
+    await origin.send(0, 2, [origin.join(0), origin.join(1)]);
+    origin.restart();
+    await origin.send(2, 5, [origin.join(1)]);
+    expect(origin.segments('v180').slice(2)).toEqual([2, 3, 4].map((msn) => `${msn} .... by 1`));
+  });
 });

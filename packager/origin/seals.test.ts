@@ -1,6 +1,7 @@
 /** A publisher is lost under two origins: they split the segment at one sample, whatever each had of it. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { unixMs } from '../../infra/kernel/time.ts';
 import { FIRST_MSN as N, video } from './fixtures.ts';
 import { made, Pair, STEPS, TRACKS } from './twoOrigins.ts';
 
@@ -116,6 +117,34 @@ describe('a lost publisher', () => {
     live!.publish('v180', pair.publishers[0]![0]![0]!, video(N + 0.5, N + 1));
     expect(live!.track('v180')?.frontierMsn).toBe(N + 1);
   });
+
+  it.each([20, 30, 38, 50])(
+    'leaves nothing missing at an origin that was stopped for %i steps',
+    async (stopped) => {
+      const pair = new Pair();
+      const [stops, goesOn] = [65, 65 + stopped];
+      for (let step = 0; step < goesOn + 4 * STEPS; step += 1) {
+        pair.nowMs = (N + step / STEPS) * 2000;
+        // Its sockets are read one after the other when it is back.
+        for (const slot of step === goesOn ? [1, 0] : [0, 1]) {
+          for (const track of [0, 1]) {
+            await pair.sendUntil(1, slot, track, step);
+            if (step < stops || step >= goesOn) {
+              await pair.sendUntil(0, slot, track, step);
+            }
+          }
+        }
+        for (const live of pair.origins.slice(step < stops || step >= goesOn ? 0 : 1)) {
+          live.giveUpOnLateTracks(unixMs(pair.nowMs));
+        }
+        pair.deliver();
+      }
+      for (const track of TRACKS) {
+        const parts = pair.origins[0]!.track(track)!.ring.segments.flatMap((one) => one.parts);
+        expect(parts.filter(({ isGap }) => isGap)).toEqual([]);
+      }
+    },
+  );
 });
 
 it('an older publisher of a slot that stands by is fenced by its successor', async () => {

@@ -145,6 +145,31 @@ describe('what is desired', () => {
 });
 
 describe('another ladder', () => {
+  it('ends what was there for good, also while the disk is read for the new one', async () => {
+    let read: (() => void) | undefined;
+    const slow: Archive = {
+      ...noArchive,
+      restore: ({ ladder }) =>
+        ladder === BROADCAST.ladder
+          ? Promise.resolve(undefined)
+          : new Promise((resolve) => {
+              read = () => {
+                resolve(undefined);
+              };
+            }),
+    };
+    const shows = await start({ archive: slow });
+    const old = await shows.forPublish('demo', 'v180');
+    const ladder = { ...BROADCAST.ladder, audio: [{ name: 'a96', bitrateBps: 96_000 }] };
+    desired.set('demo', { ...BROADCAST, ladder });
+    const opening = shows.forPublish('demo', 'v180');
+    await shows.follow();
+    expect(old.isEnded).toBe(true);
+    read?.();
+    expect(await opening).not.toBe(old);
+    expect(old.isEnded).toBe(true);
+  });
+
   it.each([['a disk'], ['memory only']])(
     '[U01 U02 H18] is another session, with %s: names that are taken stay as they are',
     async (where) => {

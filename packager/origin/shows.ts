@@ -105,7 +105,10 @@ export class Shows {
       await this.#restore();
       const desired = await this.#desired();
       for (const [id, seen] of this.#shows) {
-        this.#obey(seen, desired.get(id));
+        // One that another takes the place of has ended for good.
+        if (!this.#opening.has(id)) {
+          this.#obey(seen, desired.get(id));
+        }
       }
       this.#forget();
     } catch (error) {

@@ -51,7 +51,8 @@ export class Turns {
     this.#options = options;
     this.#segmentTicks = gridTicks(options.grid.segmentMs, options.timescale);
     this.#partTicks = gridTicks(options.grid.partMs, options.timescale);
-    this.#seals = new Seals(this.#segmentTicks, options.onLoss);
+    // As far back as candidates wait: a sister that was stopped may ask for that much.
+    this.#seals = new Seals(2 * this.#segmentTicks, options.onLoss);
   }
 
   get followed(): Publisher | undefined {
@@ -72,7 +73,13 @@ export class Turns {
       (other) =>
         !other.isGone && (other.slot !== publisher.slot || relationTo(publisher, other) !== 'same'),
     );
-    this.#candidates = [...others.slice(1 - MAX_CANDIDATES), publisher];
+    // Who has said nothing yet makes room first: one that stands by is not pushed out by it.
+    const leaves = others.length < MAX_CANDIDATES - 1 ? undefined : this.#leastOf(others);
+    this.#candidates = [...others.filter((other) => other !== leaves), publisher];
+  }
+
+  #leastOf(others: readonly Publisher[]): Publisher | undefined {
+    return others.find(({ newest }) => newest < 0) ?? others[0];
   }
 
   /** Puts a sample in the row. The same publisher on another connection takes its own place. */
@@ -343,7 +350,7 @@ export class Turns {
     for (const other of this.#present()) {
       drop(other, ({ dts }) => dts < frontier);
       const isSame = isSamePublisher(other, followed);
-      if (other.ahead.length === 0 || (isSealed && isSame)) {
+      if (other.ahead.length === 0 || (isSealed && isSame) || this.#isAwaited(followed, other)) {
         continue;
       }
       const isFree = isSealed || followed.isGone || this.#isSilent(followed, other, frontier);
@@ -359,6 +366,15 @@ export class Turns {
       }
     }
     return undefined;
+  }
+
+  /** Whether who made what was found on disk has the length of a part to come back in. */
+  #isAwaited(followed: Publisher, other: Publisher): boolean {
+    return (
+      followed.isRestored &&
+      relationTo(other, followed) === 'standby' &&
+      this.#nowMs - other.firstHeardMs < this.#options.grid.partMs
+    );
   }
 
   /** Index of the waiting sample that `other` goes on with; -1 where it may not, or cannot. */
