@@ -36,22 +36,26 @@ async function encode(): Promise<void> {
   ]);
 }
 
-async function publish(
+type Piece = { readonly at: number; readonly publish: () => void };
+
+/** A connection with what is in `file`: its fragments, and when each is due (s). */
+async function connect(
   name: string,
   file: string,
+  timescale: number,
   keep: (sample: Sample) => boolean,
-): Promise<void> {
+): Promise<Piece[]> {
   const [header, ...events] = new TrackReader().push(await readFile(join(folder, file)));
   if (header?.kind !== 'init') {
     throw new Error('no header');
   }
   const epoch = { timestamp: 1, attempt: 1 };
   const publisher = live.addPublisher(name, { slot: 0, epoch }, header.bytes);
-  for (const event of events) {
-    if (event.kind === 'fragment') {
-      live.publish(name, publisher, event.samples.filter(keep));
-    }
-  }
+  return events.flatMap((event) => {
+    const samples = event.kind === 'fragment' ? event.samples : [];
+    const publish = (): void => void live.publish(name, publisher, samples.filter(keep));
+    return samples[0] === undefined ? [] : [{ at: samples[0].dts / timescale, publish }];
+  });
 }
 
 /** Frames that ffprobe decodes from these segments behind their header, with `dts` in ticks. */
@@ -85,8 +89,13 @@ beforeAll(async () => {
   // Segment N + 2 is lost.
   const inHole = (dts: number, timescale: number): boolean =>
     Math.floor(dts / timescale / 2) === N + 2;
-  await publish('v180', 'v.mp4', ({ dts }) => !inHole(dts, 90_000));
-  await publish('a128', 'a.mp4', ({ dts }) => !inHole(dts, 48_000));
+  const pieces = [
+    ...(await connect('v180', 'v.mp4', 90_000, ({ dts }) => !inHole(dts, 90_000))),
+    ...(await connect('a128', 'a.mp4', 48_000, ({ dts }) => !inHole(dts, 48_000))),
+  ];
+  for (const { publish } of pieces.sort((a, b) => a.at - b.at)) {
+    publish();
+  }
 });
 
 afterAll(async () => {
