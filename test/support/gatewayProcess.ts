@@ -19,6 +19,7 @@ const broadcastSchema = z.looseObject({
   reason: z.string().optional(),
   encoder: z.string().nullable(),
   tracks: z.array(z.looseObject({ name: z.string(), kind: z.string() })),
+  leftOut: z.looseObject({ tracks: z.array(z.string()) }).nullable(),
   presenter: z.looseObject({ connected: z.boolean() }).nullable(),
   health: z.looseObject({ lastMsn: z.number().nullable() }),
 });
