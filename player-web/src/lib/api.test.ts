@@ -21,6 +21,7 @@ describe('parseBroadcast', () => {
         { name: 'odd', kind: 'text' },
         { name: 'a128', kind: 'audio', codec: 'mp4a.40.2', bitrate: 128_000 },
       ],
+      leftOut: { tracks: ['v1080', 'v900'], reason: 'above the source' },
       encoder: 'libx264',
       urls: { hls: '/live/demo/main.m3u8', dash: '/live/demo/manifest.mpd' },
       presenter: { connected: true, playerId: '101' },
@@ -28,6 +29,7 @@ describe('parseBroadcast', () => {
     });
     expect(broadcast).toMatchObject({
       streamerId: 'Demo 1',
+      leftOut: 'Without v1080, v900: above the source',
       sinceMs: Date.UTC(2026, 10, 20, 19),
       isPresenterConnected: true,
       lastMsn: 897_598_202,
@@ -38,6 +40,7 @@ describe('parseBroadcast', () => {
   it('lives with a broadcast that says almost nothing', () => {
     expect(parseBroadcast({ id: 'demo', state: 'idle', presenter: null })).toMatchObject({
       tracks: [],
+      leftOut: undefined,
       isPresenterConnected: false,
       urls: { hls: '/live/demo/main.m3u8', dash: '/live/demo/manifest.mpd' },
     });

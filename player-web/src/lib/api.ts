@@ -53,6 +53,8 @@ export type Broadcast = {
   /** Since when the state holds (Unix ms). */
   readonly sinceMs: number | undefined;
   readonly tracks: readonly Track[];
+  /** Which rungs are not encoded, and why. */
+  readonly leftOut: string | undefined;
   readonly encoder: string | undefined;
   readonly urls: MediaUrls;
   /** The whole window that can be rewound to. */
@@ -120,6 +122,7 @@ export function parseBroadcast(input: unknown): Broadcast | undefined {
     sourceKind: asText(source['kind']),
     sinceMs: asInstant(record['since']),
     tracks: asArray(record['tracks']).flatMap((track) => parseTrack(track) ?? []),
+    leftOut: leftOutText(asRecord(record['leftOut'])),
     encoder: asText(record['encoder']),
     urls: {
       hls: asText(urls['hls']) ?? `/live/${id}/main.m3u8`,
@@ -137,6 +140,14 @@ export function parseBroadcast(input: unknown): Broadcast | undefined {
     lastMsn: asNumber(health['lastMsn']),
     publishDelayMs: asNumber(health['publishDelayMs']),
   };
+}
+
+function leftOutText({ tracks, reason }: Record<string, unknown>): string | undefined {
+  const names = asArray(tracks).flatMap((name) => asText(name) ?? []);
+  const why = asText(reason);
+  return names.length === 0
+    ? undefined
+    : `Without ${names.join(', ')}${why === undefined ? '' : `: ${why}`}`;
 }
 
 /** `GET /api/v1/broadcasts/{id}/recordings`, newest first. */

@@ -119,7 +119,7 @@ function makeRow(broadcast: Broadcast): HTMLTableRowElement {
     ),
     make('td', '', broadcast.streamerId ?? UNKNOWN),
     make('td', '', broadcast.encoder ?? UNKNOWN),
-    make('td', '', ladderText(broadcast)),
+    ladderCell(broadcast),
     make('td', 'number', broadcast.lastMsn === undefined ? UNKNOWN : String(broadcast.lastMsn)),
     make(
       'td',
@@ -154,6 +154,14 @@ function commandButton({ id, state }: Broadcast): HTMLButtonElement {
   button.disabled = isPending;
   button.setAttribute('aria-label', `${label} ${id}`);
   return button;
+}
+
+function ladderCell(broadcast: Broadcast): HTMLTableCellElement {
+  const cell = make('td', '', ladderText(broadcast));
+  if (broadcast.leftOut !== undefined) {
+    cell.append(make('div', 'quiet', broadcast.leftOut));
+  }
+  return cell;
 }
 
 function ladderText(broadcast: Broadcast): string {
