@@ -254,8 +254,8 @@ describe('a restart', () => {
     const live = new LiveBroadcast(broadcast, DEPTH, () => undefined, { restored });
     const identity = { slot: 0, epoch: { timestamp: 1, attempt: 1 } };
     live.publish('v180', live.addPublisher('v180', identity, VIDEO_HEADER), video(N + 4, N + 9));
-    live.giveUpOnLateTracks(unixMs(0));
-    live.giveUpOnLateTracks(unixMs(60_000));
+    live.giveUpOnLateTracks(unixMs((N + 9) * 2000));
+    live.giveUpOnLateTracks(unixMs((N + 39) * 2000));
     expect(live.track('a128')).toBeUndefined();
     expect(live.gapSegments).toBe(0);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { unixMs } from '../../infra/kernel/time.ts';
+import { type UnixMs, unixMs } from '../../infra/kernel/time.ts';
 import { AUDIO_HEADER, VIDEO_HEADER } from '../cmaf/fixtures.ts';
 import { BoxSplitter, concatBytes, parseFragment, parseInit, type Sample } from '../cmaf/index.ts';
 import { renderMediaPlaylist, renderMpd } from '../playlists/index.ts';
@@ -94,15 +94,16 @@ describe('LiveBroadcast', () => {
 
   it('gives a track GAP when the others are a full segment ahead', () => {
     const { live, join, both, segments } = rig();
+    const atMs = (segments: number, ms = 0): UnixMs => unixMs(segments * 2000 + ms);
     const publishers = { v: join('v180', 1), a: join('a128', 1) };
     both(N, N + 1.25, publishers);
     live.publish('v180', publishers.v, video(N + 1.25, N + 2.99));
-    live.giveUpOnLateTracks(unixMs(0));
+    live.giveUpOnLateTracks(atMs(N + 2.99));
     live.publish('v180', publishers.v, video(N + 2.99, N + 3));
-    live.giveUpOnLateTracks(unixMs(100));
-    live.giveUpOnLateTracks(unixMs(599));
+    live.giveUpOnLateTracks(atMs(N + 3));
+    live.giveUpOnLateTracks(atMs(N + 3, 499));
     expect(segments('a128').at(-1)).toBe('1 .');
-    live.giveUpOnLateTracks(unixMs(600));
+    live.giveUpOnLateTracks(atMs(N + 3, 500));
     expect(segments('a128').at(-1)).toBe('1 .xxx');
     // What comes after all is too late: its name stands in the playlist as missing.
     live.publish('a128', publishers.a, audio(N + 1.25, N + 2.25));

@@ -81,7 +81,7 @@ export class LiveBroadcast {
         this.#pumpAll();
       },
     });
-    this.#sisters = new Sisters(broadcast.grid.partMs, () => this.#tracks.all);
+    this.#sisters = new Sisters(broadcast.grid, () => this.#tracks.all, nowMs);
     this.#dateRanges = new DateRanges(restored?.dateRanges);
     this.#isEnded = restored?.isEnded === true;
     this.ready = this.#tracks.ready;
@@ -205,17 +205,15 @@ export class LiveBroadcast {
     }
     // Who is silent is found by the clock.
     this.#pumpAll();
-    const { leadMsn } = this.#sisters;
+    const leadMsn = this.#sisters.leadMsn(nowMs);
     for (const track of this.#sisters.late(nowMs)) {
       this.#announce(track.name, track.giveUpBefore(leadMsn - 1));
     }
-    const released = this.#sisters.release(nowMs);
-    if (released === 'overdue') {
-      for (const track of this.#tracks.all) {
-        track.giveUpBefore(leadMsn);
-      }
+    const overdue = this.#sisters.release(nowMs);
+    for (const track of overdue ?? []) {
+      track.giveUpBefore(leadMsn);
     }
-    if (released !== undefined) {
+    if (overdue !== undefined) {
       this.#announceAll();
     }
   }

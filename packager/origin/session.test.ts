@@ -210,9 +210,9 @@ describe('sister tracks', () => {
     const { live, v, a } = started();
     both(live, N, N + 1.5, v, a);
     live.publish('v180', v, video(N + 4, N + 4.5));
-    live.giveUpOnLateTracks(unixMs(0));
+    live.giveUpOnLateTracks(unixMs((N + 4.5) * 2000));
     expect(live.presentation()?.windows[0]?.segments).toHaveLength(1);
-    live.giveUpOnLateTracks(unixMs(500));
+    live.giveUpOnLateTracks(unixMs((N + 4.5) * 2000 + 500));
     expect(shape(live, 'a128').at(-1)).toBe('3 GAP e0');
     expect(live.presentation()?.windows.map((window) => lastPartOf(window)?.msn)).toEqual([
       N + 4,

@@ -1,7 +1,10 @@
 /**
  * What tracks of one broadcast owe each other: a track that falls behind gets GAP, and after a hole
- * that all had, playlists wait until all are past it. Decides only; liveBroadcast.ts acts.
+ * that all had, playlists wait until all are past it. Tracks may come of encoders whose clocks differ
+ * (publishSession.ts takes 30 s): one that is ahead of ours counts as if it were exact, so that
+ * it is no measure for the others. Decides only; liveBroadcast.ts acts.
  */
+import type { Grid } from '../../infra/kernel/grid.ts';
 import type { UnixMs } from '../../infra/kernel/time.ts';
 import type { LiveTrack } from './liveTrack.ts';
 
@@ -10,13 +13,22 @@ type Hole = { readonly resumedMs: number; sinceMs: UnixMs | undefined };
 /** See the file header. */
 export class Sisters {
   readonly #partMs: number;
+  readonly #segmentMs: number;
   readonly #tracks: () => readonly LiveTrack[];
+  readonly #nowMs: () => number;
   readonly #late = new Map<LiveTrack, { readonly msn: number; readonly sinceMs: UnixMs }>();
   #hole: Hole | undefined;
 
-  constructor(partMs: number, tracks: () => readonly LiveTrack[]) {
+  /** @param nowMs the clock; without it media alone says how far a hole reaches */
+  constructor(
+    { partMs, segmentMs }: Pick<Grid, 'partMs' | 'segmentMs'>,
+    tracks: () => readonly LiveTrack[],
+    nowMs: () => number = () => Infinity,
+  ) {
     this.#partMs = partMs;
+    this.#segmentMs = segmentMs;
     this.#tracks = tracks;
+    this.#nowMs = nowMs;
   }
 
   /** Playlists stay as they are. */
@@ -24,9 +36,10 @@ export class Sisters {
     return this.#hole !== undefined;
   }
 
-  /** Segment that the track that is furthest has reached. */
-  get leadMsn(): number {
-    return Math.max(0, ...this.#tracks().map((track) => track.frontierMsn ?? 0));
+  /** Segment that the track that is furthest has reached, the clock at most. */
+  leadMsn(nowMs: UnixMs): number {
+    const furthest = Math.max(0, ...this.#tracks().map((track) => track.frontierMsn ?? 0));
+    return Math.min(furthest, Math.floor(nowMs / this.#segmentMs));
   }
 
   /** Forgets all that it waited for. */
@@ -40,7 +53,7 @@ export class Sisters {
    * tracks whose connections catch up one after the other.
    */
   late(nowMs: UnixMs): readonly LiveTrack[] {
-    const lead = this.leadMsn;
+    const lead = this.leadMsn(nowMs);
     return this.#tracks().filter((track) => {
       const msn = track.frontierMsn ?? lead;
       const late = this.#late.get(track);
@@ -62,13 +75,13 @@ export class Sisters {
     return (
       this.#hole === undefined &&
       frontiers.length > 1 &&
-      resumedMs - Math.max(...frontiers) >= this.#partMs
+      Math.min(resumedMs, this.#nowMs()) - Math.max(...frontiers) >= this.#partMs
     );
   }
 
   /** Holds playlists: a track went on at `resumedMs` behind a hole. */
   hold(resumedMs: number): void {
-    this.#hole = { resumedMs, sinceMs: undefined };
+    this.#hole = { resumedMs: Math.min(resumedMs, this.#nowMs()), sinceMs: undefined };
   }
 
   /**
@@ -76,21 +89,22 @@ export class Sisters {
    * had the length of a part for it.
    *
    * @param nowMs absent where no time has passed
-   * @returns what the hold ended by, undefined where it goes on or there was none
+   * @returns tracks that are overdue, none where all have caught up; undefined where the hold goes on
+   *   or there was none
    */
-  release(nowMs?: UnixMs): 'caught-up' | 'overdue' | undefined {
+  release(nowMs?: UnixMs): readonly LiveTrack[] | undefined {
     const hole = this.#hole;
     if (hole === undefined) {
       return undefined;
     }
     const from = hole.resumedMs - this.#partMs;
-    const isCaughtUp = this.#tracks().every(({ frontierMs }) => (frontierMs ?? from) >= from);
+    const overdue = this.#tracks().filter(({ frontierMs }) => (frontierMs ?? from) < from);
     hole.sinceMs ??= nowMs;
     const heldMs = nowMs === undefined || hole.sinceMs === undefined ? 0 : nowMs - hole.sinceMs;
-    if (!isCaughtUp && heldMs < this.#partMs) {
+    if (overdue.length > 0 && heldMs < this.#partMs) {
       return undefined;
     }
     this.#hole = undefined;
-    return isCaughtUp ? 'caught-up' : 'overdue';
+    return overdue;
   }
 }
