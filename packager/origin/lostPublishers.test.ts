@@ -50,7 +50,7 @@ it('takes no end of a body for a loss, nor one who is back, himself or a success
   expect(ask(lost, 9000, 19_000)).toEqual([[9400, NEXT]]);
 });
 
-it('counts the connections of the newest epoch: who was replaced may come and go', () => {
+it('tells of the newest that was lost: who was replaced may come and go', () => {
   const lost = new LostPublishers();
   lost.opened(ONE);
   lost.opened(NEXT);
@@ -60,6 +60,67 @@ it('counts the connections of the newest epoch: who was replaced may come and go
   expect(ask(lost, 2000, 3000)).toEqual([]);
   lost.closed(NEXT, false, 3000);
   expect(ask(lost, 3000, 9000)).toEqual([[3400, NEXT]]);
+});
+
+it.each([true, false])(
+  'watches the older one on where its successor goes (ended: %s)',
+  (isEnded) => {
+    const lost = new LostPublishers();
+    lost.opened(ONE);
+    lost.heard(ONE, 0);
+    lost.opened(NEXT);
+    lost.heard(NEXT, 100);
+    lost.closed(NEXT, isEnded, 100);
+    expect(ask(lost, 100, 9000, ONE)).toEqual([]);
+    lost.heard(ONE, 9000);
+    lost.closed(ONE, false, 9000);
+    expect(ask(lost, 9000, 19_000)).toEqual([[9400, isEnded ? ONE : NEXT]]);
+  },
+);
+
+it('hears the older one that falls silent after its successor was refused', () => {
+  const lost = new LostPublishers();
+  lost.opened(NEXT);
+  lost.opened(ONE);
+  lost.closed(NEXT, true, 0);
+  expect(ask(lost, 0, 3000, ONE)).toEqual([]);
+  lost.heard(ONE, 3000);
+  expect(ask(lost, 3000, 9000)).toEqual([[4500, ONE]]);
+});
+
+it('does not miss one whose successor was heard, whatever becomes of that one', () => {
+  const lost = new LostPublishers();
+  lost.opened(ONE);
+  lost.opened(NEXT);
+  lost.closed(ONE, false, 0);
+  expect(ask(lost, 0, 3000, NEXT)).toEqual([]);
+  lost.closed(NEXT, true, 3000);
+  expect(ask(lost, 3000, 9000)).toEqual([]);
+});
+
+it('takes one that stands still for no publisher where its successor is lost', () => {
+  const lost = new LostPublishers();
+  lost.opened(ONE);
+  lost.heard(ONE, 0);
+  lost.opened(NEXT);
+  expect(ask(lost, 0, 5000, NEXT)).toEqual([]);
+  lost.closed(NEXT, false, 5000);
+  expect(ask(lost, 5000, 9000)).toEqual([[5400, NEXT]]);
+});
+
+it('watches the newest eight of a slot', () => {
+  const lost = new LostPublishers();
+  const all = Array.from({ length: 9 }, (_, at) => ({
+    ...ONE,
+    epoch: { timestamp: 5, attempt: at },
+  }));
+  all.forEach((one) => {
+    lost.opened(one);
+  });
+  all.slice(1).forEach((one) => {
+    lost.closed(one, false, 0);
+  });
+  expect(ask(lost, 0, 9000, all[0]!)).toEqual([[400, all[8]]]);
 });
 
 it('tells once of a publisher that is connected and says nothing any more', () => {

@@ -12,11 +12,19 @@ export type LostPublisher = {
   readonly epoch: Epoch;
 };
 
-type Slot = LostPublisher & {
+type Watched = {
+  readonly epoch: Epoch;
   /** Connections of all its tracks. */
   open: number;
   /** Since when there is nothing: of any track where some are open, else since the last broke off. */
   nothingSinceMs: number;
+};
+
+type Slot = {
+  readonly broadcast: string;
+  readonly slot: number;
+  /** The newest first; never empty. */
+  watched: readonly Watched[];
 };
 
 /** A publisher that lives is back sooner (an origin that is away is tried each 300 ms). */
@@ -26,82 +34,104 @@ const SILENT_MS = 3 * PUBLISH_BEAT_MS;
 /** `due` is asked each 100 ms: where that is late, we stood still, and have not read what came. */
 const STOOD_STILL_MS = 500;
 const MAX_SLOTS = 1024;
+// Who publishes, a successor, and what was not closed yet; tracks published without an epoch have one each.
+const MAX_EPOCHS = 8;
 
-/** Counts the connections of each slot's newest epoch, and hears them; `due` tells of each loss once. */
+/**
+ * Counts and hears the connections of each slot by epoch: a newer one may be refused while the older
+ * goes on, so a slot is lost where nobody of it is left; `due` tells of each loss once.
+ */
 export class LostPublishers {
   readonly #slots = new Map<string, Slot>();
   #askedMs = Infinity;
 
   opened(publisher: LostPublisher): void {
+    const { broadcast, slot, epoch } = publisher;
     const key = keyOf(publisher);
     const known = this.#slots.get(key);
-    if (known === undefined ? this.#slots.size >= MAX_SLOTS : isNewer(known, publisher)) {
-      return;
-    }
-    const before = known !== undefined && !isNewer(publisher, known) ? known : undefined;
-    const { broadcast, slot, epoch } = publisher;
-    this.#slots.set(key, {
-      ...{ broadcast, slot, epoch },
-      open: (before?.open ?? 0) + 1,
+    const before = this.#find(publisher);
+    if (before !== undefined) {
       // Who has not said anything yet may take its time.
-      nothingSinceMs: before !== undefined && before.open > 0 ? before.nothingSinceMs : Infinity,
-    });
+      before.nothingSinceMs = before.open > 0 ? before.nothingSinceMs : Infinity;
+      before.open += 1;
+    } else if (known !== undefined || this.#slots.size < MAX_SLOTS) {
+      const watched = [...(known?.watched ?? []), { epoch, open: 1, nothingSinceMs: Infinity }]
+        .sort((a, b) => compareEpochs(b.epoch, a.epoch))
+        .slice(0, MAX_EPOCHS);
+      this.#slots.set(key, { broadcast, slot, watched });
+    }
   }
 
   /** Something came of one of its tracks. */
   heard(publisher: LostPublisher, nowMs: number): void {
-    const slot = this.#current(publisher);
-    if (slot !== undefined) {
-      slot.nothingSinceMs = nowMs;
+    const one = this.#find(publisher);
+    if (one !== undefined) {
+      one.nothingSinceMs = nowMs;
     }
   }
 
   /** @param isEnded its body had an end: the publisher lives, or has closed */
   closed(publisher: LostPublisher, isEnded: boolean, nowMs: number): void {
-    const slot = this.#current(publisher);
-    if (slot === undefined) {
+    const one = this.#find(publisher);
+    if (one === undefined) {
       return;
     }
-    slot.open -= 1;
-    if (slot.open > 0) {
+    one.open -= 1;
+    if (one.open > 0) {
       return;
     }
+    one.nothingSinceMs = nowMs;
     if (isEnded) {
-      this.#slots.delete(keyOf(slot));
-    } else {
-      slot.nothingSinceMs = nowMs;
+      this.#forget(keyOf(publisher), (other) => other === one);
     }
   }
 
-  /** Slots that nobody has come back to, or whose publisher is silent. To be asked each 100 ms. */
+  /** Slots that nobody has come back to, or whose publishers are silent. To be asked each 100 ms. */
   due(nowMs: number): readonly LostPublisher[] {
     const stoodStill = nowMs - this.#askedMs >= STOOD_STILL_MS;
     this.#askedMs = nowMs;
     const due: LostPublisher[] = [];
-    for (const [key, one] of this.#slots) {
-      if (stoodStill && one.nothingSinceMs < nowMs) {
-        one.nothingSinceMs = nowMs;
+    for (const [key, { broadcast, slot, watched }] of this.#slots) {
+      for (const one of watched) {
+        if (stoodStill && one.nothingSinceMs < nowMs) {
+          one.nothingSinceMs = nowMs;
+        }
       }
-      if (nowMs - one.nothingSinceMs >= (one.open > 0 ? SILENT_MS : AWAY_MS)) {
-        const { broadcast, slot, epoch } = one;
-        due.push({ broadcast, slot, epoch });
+      const present = watched.filter((one) => !isLost(one, nowMs));
+      const [newest] = watched;
+      if (present.length === 0 && newest !== undefined) {
+        due.push({ broadcast, slot, epoch: newest.epoch });
         this.#slots.delete(key);
+      }
+      const heir = present.find((one) => one.open > 0 && one.nothingSinceMs < Infinity);
+      if (heir !== undefined) {
+        // Its place is taken: it is not missed once that one ends.
+        const isReplaced = (one: Watched): boolean => compareEpochs(heir.epoch, one.epoch) > 0;
+        this.#forget(key, (one) => one.open === 0 && isLost(one, nowMs) && isReplaced(one));
       }
     }
     return due;
   }
 
-  /** The slot, where `publisher` is its newest: one that was replaced may be connected for long. */
-  #current(publisher: LostPublisher): Slot | undefined {
+  #find(publisher: LostPublisher): Watched | undefined {
     const slot = this.#slots.get(keyOf(publisher));
-    return slot !== undefined && compareEpochs(slot.epoch, publisher.epoch) === 0
-      ? slot
-      : undefined;
+    return slot?.watched.find(({ epoch }) => compareEpochs(epoch, publisher.epoch) === 0);
+  }
+
+  #forget(key: string, isForgotten: (one: Watched) => boolean): void {
+    const slot = this.#slots.get(key);
+    if (slot === undefined) {
+      return;
+    }
+    slot.watched = slot.watched.filter((one) => !isForgotten(one));
+    if (slot.watched.length === 0) {
+      this.#slots.delete(key);
+    }
   }
 }
 
-function isNewer(one: LostPublisher, other: LostPublisher): boolean {
-  return compareEpochs(one.epoch, other.epoch) > 0;
+function isLost({ open, nothingSinceMs }: Watched, nowMs: number): boolean {
+  return nowMs - nothingSinceMs >= (open > 0 ? SILENT_MS : AWAY_MS);
 }
 
 function keyOf({ broadcast, slot }: LostPublisher): string {
