@@ -134,18 +134,18 @@ export class Turns {
   }
 
   /**
-   * Who of `maker`'s slot is here to make segment `msn` in its place: newer, and as far as it is, or
-   * followed here already.
+   * Who of `maker`'s slot is here to make segment `msn` in its place: newer, and as far as who is
+   * followed, or followed here already. The maker may never have made this track, which is the other
+   * slot's then.
    */
   successorOf(maker: PublisherIdentity, msn: number): PublisherIdentity | undefined {
     const followed = this.#followed;
-    if (followed === undefined || !isSamePublisher(maker, followed)) {
-      const isAhead = followed !== undefined && relationTo(followed, maker) === 'newer';
-      return isAhead ? followed : undefined;
+    if (followed === undefined || relationTo(followed, maker) === 'newer') {
+      return followed;
     }
     return this.#present().find(
       (other) =>
-        relationTo(other, followed) === 'newer' &&
+        relationTo(other, maker) === 'newer' &&
         other.fromMsn <= msn &&
         this.#isAsFarAs(followed, other),
     );
