@@ -387,6 +387,7 @@ export class IngestSession {
           : this.#isSubscribed
             ? 'waiting-for-media'
             : 'connecting',
+      runMs: this.#keeper.runMs,
       ...this.#counts.status,
       ...(Object.fromEntries(known) as Partial<IngestStatus>),
     };

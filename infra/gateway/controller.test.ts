@@ -44,7 +44,7 @@ function setUp(options: { autoBroadcast?: boolean; maxBroadcasts?: number } = {}
   const lost = new Map<string, Epoch>();
   const superseded = new Map<string, Epoch>();
   const marks = new Set<string>();
-  const source = { height: 720 as number | undefined };
+  const source = { height: 720 as number | undefined, runMs: undefined as number | undefined };
   const encoders = new Map<string, TranscodeStatus>();
   const clock = { nowMs: 1_795_204_000_000 };
   const ingest = fakeQueue();
@@ -75,7 +75,7 @@ function setUp(options: { autoBroadcast?: boolean; maxBroadcasts?: number } = {}
           Promise.resolve({
             ...{ transcode: undefined, origin: undefined, slots: encoders.size },
             ingest: {
-              ...{ state: 'live', height: source.height },
+              ...{ state: 'live', height: source.height, runMs: source.runMs },
               ...{ framesIn: 1, framesDamaged: 0, plisSent: 0, nacksSent: 0 },
             },
           }),
@@ -225,6 +225,31 @@ describe('the controller', () => {
     expect(saved.get('one')?.ladder.video.map(({ name }) => name)).toEqual(['v480', 'v360']);
     await controller.close('done');
     expect(transcode.ids.size).toBe(2);
+  });
+
+  it('does not take the source of the run before for that of this one', async () => {
+    const { controller, desired, feeds, saved, source, clock, ingest, transcode } = setUp();
+    await desired.create({ id: 'one' });
+    feeds.add('one');
+    await transcode.wished('one.main.0');
+    source.runMs = runOf(saved.get('one')!);
+    transcode.ids.clear();
+    // Another source: its ingest has said nothing yet, and the one before is leased for 5 s.
+    await desired.patch('one', { source: { kind: 'pixel-streaming', streamerId: 'small' } });
+    for (let pass = 0; pass < 2; pass += 1) {
+      clock.nowMs += 3000;
+      ingest.ids.clear();
+      controller.streamerIdentified('one');
+      await ingest.wished('one');
+    }
+    expect(saved.get('one')?.measuredHeight).toBeUndefined();
+    source.runMs = runOf(saved.get('one')!);
+    source.height = 360;
+    const stops = setInterval(() => (clock.nowMs += 500), 1);
+    await transcode.wished('one.main.0');
+    clearInterval(stops);
+    expect(saved.get('one')?.measuredHeight).toBe(360);
+    await controller.close('done');
   });
 
   it('gives a Redis that lost its data what was desired, and not what was deleted', async () => {

@@ -121,7 +121,9 @@ export function startController(deps: ControllerDeps, options: ControllerOptions
         deps.directory.statusesOf(id),
         deps.directory.encodersOf(id),
       ]);
-      const height = ingest?.state === 'live' ? ingest.height : undefined;
+      // What the ingest of the run before said last is leased for a while.
+      const isOfRun = ingest?.runMs === undefined || ingest.runMs === runOf(broadcast);
+      const height = ingest?.state === 'live' && isOfRun ? ingest.height : undefined;
       const measured = measuring.judge(broadcast, height, encoders, deps.nowMs());
       if (measured !== undefined) {
         await deps.desired.measured(id, runOf(broadcast), measured);

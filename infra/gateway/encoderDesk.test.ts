@@ -65,3 +65,23 @@ it('keeps seats for those that are considered at once', () => {
   two.letGo('a.main.0');
   expect(two.hold('c.main.0')).toBe(true);
 });
+
+it('counts a run beside an older one of the same job, which ends first', async () => {
+  const two = desk(2);
+  const [old, young] = [Promise.withResolvers<unknown>(), Promise.withResolvers<unknown>()];
+  const of = (timestamp: number) => ({ id: 'demo.main.0', epoch: { timestamp, attempt: 1 } });
+  const first = two.during(of(5), async () => void (await old.promise));
+  const second = two.during(of(9), async () => void (await young.promise));
+  expect(two.hold('other.main.0')).toBe(false);
+  old.resolve(undefined);
+  await first;
+  two.took('demo', 0, said('9.1'));
+  expect(two.report().encoder.running).toBe(1);
+  expect(two.report().jobs.map(({ id, status }) => [id, status?.epoch])).toEqual([
+    ['demo.main.0', '9.1'],
+  ]);
+  expect(two.hold('other.main.0')).toBe(true);
+  expect(two.hold('third.main.0')).toBe(false);
+  young.resolve(undefined);
+  await second;
+});

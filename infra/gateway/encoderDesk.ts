@@ -31,14 +31,20 @@ export type DeskEncoder = {
   readonly capacityReason: string;
 };
 
-type Job = { readonly startedMs: number; readonly epoch: string; status?: TranscodeStatus };
+type Job = {
+  readonly id: string;
+  readonly startedMs: number;
+  readonly epoch: string;
+  status?: TranscodeStatus;
+};
 
 /** See the file header. */
 export class EncoderDesk {
   readonly #deps: DeskDeps;
   readonly #offer: DeskEncoder;
   readonly #seat: EncoderSeat;
-  readonly #jobs = new Map<string, Job>();
+  /** Of one id there may be two for a while: a run outlives its job. */
+  readonly #jobs = new Set<Job>();
   readonly #held = new Set<string>();
 
   constructor(deps: DeskDeps, offer: DeskEncoder) {
@@ -56,7 +62,7 @@ export class EncoderDesk {
     const taken = this.#seat.running + this.#held.size;
     const isFree =
       taken < this.#seat.limit(this.#deps.nowMs()) ||
-      [...this.#jobs.keys()].some((id) => id !== jobId && slotOfJob(id) === slot);
+      [...this.#jobs].some(({ id }) => id !== jobId && slotOfJob(id) === slot);
     if (isFree) {
       this.#held.add(jobId);
     }
@@ -74,9 +80,11 @@ export class EncoderDesk {
     work: () => Promise<void>,
   ): Promise<void> {
     const { nowMs } = this.#deps;
+    const job: Job = { id: jobId, startedMs: nowMs(), epoch: formatEpoch(epoch) };
+    const seated = `${jobId}@${job.epoch}`;
     this.#held.delete(jobId);
-    this.#seat.begin(jobId);
-    this.#jobs.set(jobId, { startedMs: nowMs(), epoch: formatEpoch(epoch) });
+    this.#seat.begin(seated);
+    this.#jobs.add(job);
     this.#deps.onChange();
     let encoderFault: string | undefined;
     try {
@@ -86,16 +94,16 @@ export class EncoderDesk {
       await this.#failed(jobId, error);
       throw error;
     } finally {
-      this.#jobs.delete(jobId);
-      this.#seat.end(jobId, nowMs(), encoderFault);
+      this.#jobs.delete(job);
+      this.#seat.end(seated, nowMs(), encoderFault);
       this.#deps.onChange();
     }
   }
 
   /** What a job of a broadcast said last: in the slot of another it is known by its epoch. */
   took(broadcastId: string, slot: number, status: TranscodeStatus): void {
-    for (const [id, job] of this.#jobs) {
-      if (slotOfJob(id) === slotKey(broadcastId, slot) && job.epoch === status.epoch) {
+    for (const job of this.#jobs) {
+      if (slotOfJob(job.id) === slotKey(broadcastId, slot) && job.epoch === status.epoch) {
         job.status = status;
       }
     }
@@ -123,7 +131,7 @@ export class EncoderDesk {
         ...{ capacity, capacityReason, limit, running: this.#seat.running },
         ...(limitReason === undefined ? {} : { limitReason }),
       },
-      jobs: [...this.#jobs].map(([id, { startedMs, status }]) => ({
+      jobs: [...this.#jobs].map(({ id, startedMs, status }) => ({
         ...{ id, broadcast: broadcastOfJob(id), class: encoder.class, startedMs },
         ...(status === undefined ? {} : { status }),
       })),

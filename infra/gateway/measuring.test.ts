@@ -44,6 +44,14 @@ describe('a source that nobody has declared', () => {
     expect(watch(new Measuring(), DEMO, restless)).toEqual([[6000, 540]]);
   });
 
+  it('whose picture comes and goes is begun too, with a slate if need be', () => {
+    const blinking = Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? 360 : undefined));
+    expect(watch(new Measuring(), DEMO, blinking)[0]).toEqual([6000, 360]);
+    const brief = [360, 540, ...Array<undefined>(20).fill(undefined)];
+    expect(watch(new Measuring(), DEMO, brief)[0]).toEqual([6000, 540]);
+    expect(watch(new Measuring(), DEMO, Array<undefined>(20).fill(undefined))).toEqual([]);
+  });
+
   it('only grows, and only to where there are rungs', () => {
     const small = { ...DEMO, measuredHeight: 360 };
     expect(watch(new Measuring(), small, held(180, 9))).toEqual([]);

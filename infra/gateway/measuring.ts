@@ -9,13 +9,13 @@ import { type Broadcast, parseEpoch, type TranscodeStatus } from '../kernel/wire
 
 /** A height counts once it has held for this long. */
 const SETTLE_MS = 2000;
-/** A source that does not settle is begun with the highest of its pictures. */
+/** A source that does not settle, or comes and goes, is begun with the highest of its pictures. */
 const PATIENCE_MS = 6000;
 
 type Look = {
   readonly run: number;
   readonly firstMs: number;
-  /** Height of the newest picture, and since when it is that. */
+  /** Height of the newest picture, 0 where there is none, and since when it is that. */
   height: number;
   sinceMs: number;
   highest: number;
@@ -56,9 +56,12 @@ export class Measuring {
     nowMs: number,
   ): number | undefined {
     const { id, ladder, wholeLadder = ladder, measuredHeight } = broadcast;
-    if (height === undefined || isEnded(broadcast) || !isMeasurable(broadcast)) {
+    if (isEnded(broadcast) || !isMeasurable(broadcast)) {
       this.#looks.delete(id);
       return undefined;
+    }
+    if (height === undefined) {
+      return this.#without(broadcast, nowMs);
     }
     const rungs = wholeLadder.video.map((rung) => rung.height);
     if (measuredHeight === undefined) {
@@ -85,6 +88,22 @@ export class Measuring {
         this.#looks.delete(id);
       }
     }
+  }
+
+  /** No picture now. What grows has to hold; what nobody has seen yet does not wait for ever. */
+  #without(broadcast: Broadcast, nowMs: number): number | undefined {
+    const { id, measuredHeight } = broadcast;
+    const known = this.#looks.get(id);
+    if (known === undefined) {
+      return undefined;
+    }
+    const isNew = measuredHeight === undefined && known.run === runOf(broadcast);
+    const isOver = nowMs - known.firstMs >= PATIENCE_MS;
+    if (!isNew || isOver) {
+      this.#looks.delete(id);
+    }
+    known.height = 0;
+    return isNew && isOver ? known.highest : undefined;
   }
 
   #settled(broadcast: Broadcast, height: number, nowMs: number): number | undefined {

@@ -160,7 +160,14 @@ describe('a run that outlives its job', () => {
 
   it('gets the job that a Redis without its data is given again', async () => {
     const queue = openJobQueue(redis.location, 'lost', silentLogger);
-    const { runner, next, started, end } = lingeringRunner('lost');
+    let considered = 0;
+    const { runner, next, started, end } = lingeringRunner('lost', {
+      concurrency: 2,
+      consider: () => {
+        considered += 1;
+        return Promise.resolve('run');
+      },
+    });
     await queue.ensure('demo.main.0', { n: 1 });
     const job = await next();
     const store = await connectStore(redis.location, silentLogger);
@@ -178,6 +185,8 @@ describe('a run that outlives its job', () => {
     );
     expect(job.signal.aborted).toBe(false);
     expect(started).toEqual([]);
+    // It runs here: nobody keeps another seat for it.
+    expect(considered).toBe(1);
     end();
     await runner.close('done');
     await store.close('done');

@@ -209,7 +209,9 @@ export function startJobRunner(
       const epoch = { timestamp: job.timestamp, attempt: job.attemptsStarted };
       const held = runs.get(id)?.release;
       const adopted = held === undefined ? adopt(id, payload) : undefined;
-      const offer = adopted === undefined ? await consider({ id, payload, epoch }) : 'run';
+      // What runs here is not considered: it has its place.
+      const isHere = held !== undefined || adopted !== undefined;
+      const offer = isHere ? 'run' : await consider({ id, payload, epoch });
       if (held !== undefined || offer === 'leave') {
         // Taken again while we still wait on its old lock: that wait has to be over first, since
         // BullMQ knows a job by its id alone.

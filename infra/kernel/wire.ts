@@ -223,6 +223,8 @@ export const publishStateSchema = z.strictObject({ nextTicks: z.int().nullable()
 export const ingestStatusSchema = z.object({
   state: z.enum(['connecting', 'waiting-for-media', 'live', 'interrupted']),
   reason: z.string().optional(),
+  /** Start of the run of the broadcast that it is of (Unix ms). */
+  runMs: z.int().optional(),
   codec: z.string().optional(),
   width: z.int().optional(),
   height: z.int().optional(),

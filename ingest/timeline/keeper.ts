@@ -27,9 +27,10 @@ const KEEP_MS = 60_000;
 
 /** One broadcast's. */
 export class TimelineKeeper {
+  /** Start of the run of the broadcast (Unix ms). */
+  readonly runMs: number;
   readonly #deps: KeeperDeps;
   readonly #id: string;
-  readonly #runMs: number;
   readonly #slateMaxMs: number;
 
   constructor(
@@ -39,7 +40,7 @@ export class TimelineKeeper {
   ) {
     this.#deps = deps;
     this.#id = id;
-    this.#runMs = startedMs ?? createdMs;
+    this.runMs = startedMs ?? createdMs;
     this.#slateMaxMs = config.slate.maxMs;
   }
 
@@ -51,7 +52,7 @@ export class TimelineKeeper {
     const { logger, clock, anchors } = this.#deps;
     try {
       const anchor = await anchors.timelineAnchor(this.#id);
-      if (anchor === undefined || anchor.runMs !== this.#runMs) {
+      if (anchor === undefined || anchor.runMs !== this.runMs) {
         return false;
       }
       const aheadMs = anchor.newestMs - clock.nowMs();
@@ -78,7 +79,7 @@ export class TimelineKeeper {
       const keepMs = this.#slateMaxMs + KEEP_MS;
       await this.#deps.anchors.keepTimelineAnchor(
         this.#id,
-        { ...anchor, runMs: this.#runMs },
+        { ...anchor, runMs: this.runMs },
         keepMs,
       );
     }
