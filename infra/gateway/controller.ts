@@ -4,7 +4,7 @@
  */
 import { type DesiredBroadcasts, isEnded, runOf } from './desired.ts';
 import type { RedisDirectory } from './directory.ts';
-import { isMeasurable, Measuring } from './measuring.ts';
+import { heightOf, isMeasurable, Measuring } from './measuring.ts';
 import { type Action, endOf, newLosses, outgrown, reconcilePlan } from './reconcile.ts';
 import { errorText } from '../kernel/errors.ts';
 import type { JobQueue } from '../kernel/jobs.ts';
@@ -123,7 +123,7 @@ export function startController(deps: ControllerDeps, options: ControllerOptions
       ]);
       // What the ingest of the run before said last is leased for a while.
       const isOfRun = ingest?.runMs === undefined || ingest.runMs === runOf(broadcast);
-      const height = ingest?.state === 'live' && isOfRun ? ingest.height : undefined;
+      const height = ingest?.state === 'live' && isOfRun ? heightOf(broadcast, ingest) : undefined;
       const measured = measuring.judge(broadcast, height, encoders, deps.nowMs());
       if (measured !== undefined) {
         await deps.desired.measured(id, runOf(broadcast), measured);

@@ -70,8 +70,12 @@ it('counts a run beside an older one of the same job, which ends first', async (
   const two = desk(2);
   const [old, young] = [Promise.withResolvers<unknown>(), Promise.withResolvers<unknown>()];
   const of = (timestamp: number) => ({ id: 'demo.main.0', epoch: { timestamp, attempt: 1 } });
-  const first = two.during(of(5), async () => void (await old.promise));
-  const second = two.during(of(9), async () => void (await young.promise));
+  const first = two.during(of(5), async () => {
+    await old.promise;
+  });
+  const second = two.during(of(9), async () => {
+    await young.promise;
+  });
   expect(two.hold('other.main.0')).toBe(false);
   old.resolve(undefined);
   await first;

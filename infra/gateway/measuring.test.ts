@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isMeasured, Measuring } from './measuring.ts';
+import { heightOf, isMeasured, Measuring } from './measuring.ts';
 import { gridSchema } from '../kernel/grid.ts';
 import { type Broadcast, DEFAULT_LADDER } from '../kernel/wire.ts';
 
@@ -81,4 +81,15 @@ it('nothing is measured where it is declared, somebody else encodes, or there is
   }
   expect(isMeasured(DEMO)).toBe(false);
   expect(isMeasured({ ...DEMO, measuredHeight: 180 })).toBe(true);
+});
+
+it.each([
+  ['16:9', 1280, 720, 720],
+  ['an ultra-wide window: 720p is fitted in by its width', 1280, 534, 720],
+  ['a portrait', 480, 854, 854],
+  ['less than the lowest rung', 320, 180, 180],
+  ['of unknown width', undefined, 360, 360],
+  ['unknown', undefined, undefined, undefined],
+])('no rung is above a source that it only shrinks: %s', (_what, width, height, counts) => {
+  expect(heightOf(DEMO, { width, height })).toBe(counts);
 });

@@ -40,12 +40,27 @@ export function isMeasured(broadcast: Broadcast): boolean {
   return broadcast.measuredHeight !== undefined || !isMeasurable(broadcast);
 }
 
+/**
+ * How high a picture counts: rungs that are no wider than it would not enlarge it either, since it is
+ * fitted in; of an ultra-wide window they are higher than it.
+ */
+export function heightOf(
+  { ladder, wholeLadder = ladder }: Pick<Broadcast, 'ladder' | 'wholeLadder'>,
+  {
+    width = 0,
+    height,
+  }: { readonly width?: number | undefined; readonly height?: number | undefined },
+): number | undefined {
+  const filled = wholeLadder.video.filter((rung) => rung.width <= width);
+  return height && Math.max(height, ...filled.map((rung) => rung.height));
+}
+
 /** See the file header. One for all broadcasts. */
 export class Measuring {
   readonly #looks = new Map<string, Look>();
 
   /**
-   * @param height of the newest picture; undefined where there is none
+   * @param height of the newest picture (`heightOf`); undefined where there is none
    * @param encoders what its encoders said last
    * @returns the height that the ladder is to be held to from now on, where that is another
    */

@@ -129,7 +129,9 @@ export const broadcastSchema = z.strictObject({
     .int()
     .min(1)
     .optional()
-    .describe('Height of the source picture as measured in this run (pixels); it only grows.'),
+    .describe(
+      'Height of the source picture as measured in this run, or of the highest rung that is no wider than it (pixels); it only grows.',
+    ),
   wholeLadder: ladderSchema
     .optional()
     .describe('The ladder that was wished for, where some of it is left out.'),
