@@ -193,6 +193,25 @@ describe('a run that outlives its job', () => {
     await queue.close('done');
   }, 20_000);
 
+  it('makes room for the job that takes its place, where all seats are taken', async () => {
+    const queue = openJobQueue(redis.location, 'replaced', silentLogger);
+    let newestMs = 0;
+    const { runner, next, end } = holdingRunner('replaced', {
+      isReplaced: ({ epoch }) => Promise.resolve(epoch.timestamp <= newestMs),
+    });
+    await queue.ensure('demo.main.0', {});
+    const old = await next();
+    await queue.ensure('demo.main.0.1-1', {});
+    newestMs = old.epoch.timestamp;
+    const young = await next();
+    expect(young.id).toBe('demo.main.0.1-1');
+    expect([old, young].map(({ signal }) => signal.aborted)).toEqual([false, false]);
+    // What the origin's 409 does, to both here.
+    end();
+    await runner.close('done');
+    await queue.close('done');
+  }, 20_000);
+
   it('is left to another runner where this one says so, and dropped where nobody needs it', async () => {
     const queue = openJobQueue(redis.location, 'offers', silentLogger);
     const offers: Offer[] = ['leave', 'drop'];

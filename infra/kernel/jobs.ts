@@ -2,8 +2,8 @@
  * Long-lived jobs on BullMQ: the lock is the liveness check, job timestamp and attempt are the
  * fencing epoch (infra-facts §2). The only file that knows bullmq.
  *
- * A run may outlive its job: one that is handed over, or whose lock Redis lost, goes on until its
- * successor is followed (it is fenced then) or for a while, so that there is never nobody.
+ * A run may outlive its job: one that is handed over or replaced, or whose lock Redis lost, goes on
+ * until its successor is followed (it is fenced then) or for a while, so that there is never nobody.
  */
 import { DelayedError, type Job, Queue, WaitingError, Worker } from 'bullmq';
 import { errorText } from './errors.ts';
@@ -47,6 +47,11 @@ export type JobRunnerOptions = {
    * fences it off; where it is absent, fails or says no, the run ends first.
    */
   readonly mayLinger?: (job: Pick<JobContext, 'id' | 'payload'>) => Promise<boolean>;
+  /**
+   * Whether another job takes the place of this one that runs. It is taken off the queue, so that who
+   * is full can take the other, and its run goes on without it until that one fences it off.
+   */
+  readonly isReplaced?: (job: Pick<JobContext, 'id' | 'epoch'>) => Promise<boolean>;
 };
 
 /**
@@ -62,6 +67,7 @@ const LINGER_MS = 10_000;
 const STOOD_STILL_MS = LOCK_DURATION_MS / 2;
 /** One that is left to others is offered again after this long. */
 const LEAVE_MS = 1000;
+const REPLACED_CHECK_MS = 1000;
 
 /** The queue `name`. Ids must not hold `:` and must not be integers (BullMQ refuses both). */
 export function openJobQueue(location: RedisLocation, name: string, logger: Logger): JobQueue {
@@ -82,11 +88,12 @@ export function openJobQueue(location: RedisLocation, name: string, logger: Logg
   };
 }
 
-type Release = 'handed over' | 'lock lost';
+type Release = 'handed over' | 'lock lost' | 'replaced';
 
 /** Work that has begun. */
 type Run = {
   readonly payload: unknown;
+  readonly epoch: Epoch;
   readonly identity: string;
   readonly ended: Promise<void>;
   readonly stop: AbortController;
@@ -107,13 +114,17 @@ export function startJobRunner(
   const runs = new Map<string, Run>();
   const lingering = new Set<Promise<void>>();
   const stillness = new StillnessWatch();
+  const watching = new AbortController();
+  const closes = Promise.withResolvers<undefined>();
+  let closing: Promise<void> | undefined;
 
   const begin = (context: Omit<JobContext, 'signal'>): Run => {
     const stop = new AbortController();
     logger.info({ job: context.id, epoch: formatEpoch(context.epoch) }, 'job begins');
     const ended = process({ ...context, signal: stop.signal });
-    const { id, payload } = context;
-    const run: Run = { payload, identity: identityOf(payload), ended, stop, release: undefined };
+    const { id, payload, epoch } = context;
+    const identity = identityOf(payload);
+    const run: Run = { payload, epoch, identity, ended, stop, release: undefined };
     runs.set(id, run);
     void ended
       .catch(() => undefined)
@@ -148,6 +159,9 @@ export function startJobRunner(
   const linger = (id: string, run: Run, why: Release): void => {
     const over = new AbortController();
     const end = (async () => {
+      if (why === 'replaced') {
+        await Promise.race([run.ended.catch(nothing), closes.promise]);
+      }
       await Promise.race([run.ended.catch(nothing), pause(LINGER_MS, over.signal)]);
       over.abort();
       if (run.release === undefined) {
@@ -208,13 +222,14 @@ export function startJobRunner(
       const payload: unknown = job.data;
       const epoch = { timestamp: job.timestamp, attempt: job.attemptsStarted };
       const held = runs.get(id)?.release;
-      const adopted = held === undefined ? adopt(id, payload) : undefined;
+      const mayAdopt = held === undefined && closing === undefined;
+      const adopted = mayAdopt ? adopt(id, payload) : undefined;
       // What runs here is not considered: it has its place.
       const isHere = held !== undefined || adopted !== undefined;
       const offer = isHere ? 'run' : await consider({ id, payload, epoch });
-      if (held !== undefined || offer === 'leave') {
+      if (held !== undefined || offer === 'leave' || closing !== undefined) {
         // Taken again while we still wait on its old lock: that wait has to be over first, since
-        // BullMQ knows a job by its id alone.
+        // BullMQ knows a job by its id alone. What was fetched as we close would end with nobody.
         held?.('lock lost');
         return leave(job, token);
       }
@@ -225,7 +240,7 @@ export function startJobRunner(
       const why = await hold(run);
       if (why === 'handed over') {
         await handOver(job, token, run);
-      } else if (why === 'lock lost') {
+      } else if (why !== undefined) {
         linger(id, run, why);
       } else {
         await settle(id, run);
@@ -258,10 +273,22 @@ export function startJobRunner(
       }
     }
   });
-  let closing: Promise<void> | undefined;
+  const giveUpReplaced = async ({ isReplaced }: JobRunnerOptions): Promise<void> => {
+    while (isReplaced !== undefined && !watching.signal.aborted) {
+      for (const [id, { epoch, release }] of runs) {
+        if (release !== undefined && (await isReplaced({ id, epoch }).catch(nothing)) === true) {
+          release('replaced');
+        }
+      }
+      await pause(REPLACED_CHECK_MS, watching.signal);
+    }
+  };
+  void giveUpReplaced(options);
   return {
     close() {
       closing ??= (async () => {
+        watching.abort();
+        closes.resolve(undefined);
         const closed = worker.close();
         for (const run of runs.values()) {
           run.release?.('handed over');

@@ -18,7 +18,9 @@ let streamer: KillableStreamer;
 const stop = new AbortController();
 
 beforeAll(async () => {
-  gateway = await startGatewayProcess({ isDemo: false });
+  // Its one seat is taken when the other run is to begin.
+  const environment = { GRANDSTAND_WORKER_CONCURRENCY: '1' };
+  gateway = await startGatewayProcess({ isDemo: false, environment });
   streamer = startStreamer(gateway.streamerUrl, '640x360');
   browser = await launchBrowser();
 });

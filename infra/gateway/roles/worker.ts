@@ -10,7 +10,12 @@ import { errorText, GatewayError } from '../../kernel/errors.ts';
 import { type JobContext, type Offer, startJobRunner } from '../../kernel/jobs.ts';
 import { type Closeable, pause } from '../../kernel/lifecycle.ts';
 import { fitLadder } from '../../kernel/ladder.ts';
-import { slotKey, type TranscodeJob, transcodeJobSchema } from '../../kernel/wire.ts';
+import {
+  compareEpochs,
+  slotKey,
+  type TranscodeJob,
+  transcodeJobSchema,
+} from '../../kernel/wire.ts';
 import { runOf } from '../desired.ts';
 import { type DeskEncoder, EncoderDesk } from '../encoderDesk.ts';
 import { faultCode } from '../jobFault.ts';
@@ -18,6 +23,7 @@ import { runWhileWanted, type Want, wantOf } from '../jobWatch.ts';
 import { lingersOnLeave } from '../leaving.ts';
 import { jobIdOf } from '../reconcile.ts';
 import { seatingOf } from '../seating.ts';
+import { slotOfJob } from '../transcodeChoice.ts';
 import { transcodeQueueName } from '../transcodeQueues.ts';
 import { type WorkerBoard, workerBoard } from '../workerBoard.ts';
 import type { House, RolePart } from './house.ts';
@@ -97,10 +103,11 @@ class Crew {
       const worker = this.#workerOf(desk, offer);
       const options = {
         ...{ location, name: transcodeQueueName(offer.encoder.class), identityOf },
-        // One more than there are seats: for a job that takes the place of one that runs here.
-        concurrency: offer.capacity + 1,
+        // No more than there are seats: who is full would take jobs from who has room for a second.
+        concurrency: offer.capacity,
         consider: (job: Pick<JobContext, 'id' | 'payload' | 'epoch'>) => this.#consider(job, desk),
         mayLinger: ({ id }: Pick<JobContext, 'id'>) => this.#mayLinger(id, offer.encoder.class),
+        isReplaced: (job: Pick<JobContext, 'id' | 'epoch'>) => this.#slots.isReplaced(job),
       };
       const process = (job: JobContext): Promise<void> =>
         desk.during(job, () => this.#process(worker, job));
@@ -261,6 +268,12 @@ class Slots {
   async isCurrent(id: string, { broadcast, slot }: TranscodeJob): Promise<boolean> {
     const key = slotKey(broadcast.id, slot);
     return id === jobIdOf(key, (await this.#house.directory.superseded()).get(key));
+  }
+
+  /** Whether another run is wished for in the place of this one. */
+  async isReplaced({ id, epoch }: Pick<JobContext, 'id' | 'epoch'>): Promise<boolean> {
+    const behind = (await this.#house.directory.superseded()).get(slotOfJob(id));
+    return behind !== undefined && compareEpochs(epoch, behind) <= 0;
   }
 
   /** Says that slot `key` runs here for as long as `work` does. */
