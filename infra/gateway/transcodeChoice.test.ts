@@ -93,6 +93,20 @@ it.each([
     { kind: 'wait', class: 'x264' },
   ],
   [
+    'it takes the place of a run on x264',
+    [worker({ nvenc: '0/2', x264: '2/2' }, { 'a.main.0.1795-2': 'x264' })],
+    undefined,
+    undefined,
+    { kind: 'wait', class: 'x264', reason: 'no worker is free: jobs at once, x264 2 of 2' },
+  ],
+  [
+    'it takes the place of a run on a class that cannot encode what it is to',
+    [worker({ nvenc: '1/2', x264: '0/2' }, { 'a.main.0.1795-2': 'nvenc' })],
+    'nvenc',
+    fault({ avoid: ['nvenc'] }),
+    { kind: 'wait', class: 'x264' },
+  ],
+  [
     'it has just failed, and the report is older than that',
     [worker({ x264: '1/2' }, { [JOB]: 'x264' })],
     'x264',

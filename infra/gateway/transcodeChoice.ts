@@ -44,11 +44,15 @@ export function chooseClass(
   if (own !== undefined) {
     return { kind: 'runs', class: own.class };
   }
-  const sibling = jobs.find(({ broadcast }) => broadcast === broadcastOfJob(jobId));
+  const siblings = jobs.filter(({ broadcast }) => broadcast === broadcastOfJob(jobId));
   const living = ENCODER_CLASSES.filter((one) =>
     workers.some(({ encoders }) => encoders.some((encoder) => encoder.class === one)),
   );
   const able = living.filter((one) => fault?.avoid.includes(one) !== true);
+  // The run whose place it takes binds it no longer than its class can encode what is wished for now.
+  const sibling =
+    siblings.find(({ id }) => slotOfJob(id) !== slotOfJob(jobId)) ??
+    siblings.find((one) => able.includes(one.class));
   const classes = able.filter((one) => sibling === undefined || sibling.class === one);
   const kept = classes.find((one) => one === before);
   const free = classes.filter((one) => seatsOf(workers, one).free > 0);

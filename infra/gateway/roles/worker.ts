@@ -272,8 +272,9 @@ class Slots {
 
   /** Whether another run is wished for in the place of this one. */
   async isReplaced({ id, epoch }: Pick<JobContext, 'id' | 'epoch'>): Promise<boolean> {
-    const behind = (await this.#house.directory.superseded()).get(slotOfJob(id));
-    return behind !== undefined && compareEpochs(epoch, behind) <= 0;
+    const key = slotOfJob(id);
+    const behind = (await this.#house.directory.superseded()).get(key);
+    return behind !== undefined && id !== jobIdOf(key, behind) && compareEpochs(epoch, behind) <= 0;
   }
 
   /** Says that slot `key` runs here for as long as `work` does. */
