@@ -231,6 +231,47 @@ describe('a ladder that grows', () => {
     expect(await shows.forPublish('demo', 'v180')).toBe(live);
   });
 
+  it('[U01 U02] grows over a restart too, before its new rung is there and after', async () => {
+    const shows = await start();
+    publish(await shows.forPublish('demo', 'v180'), N, N + 4);
+    desired.set('demo', grown);
+    let attempt = 2;
+    const whole = async (from: number, to: number): Promise<LiveBroadcast> => {
+      await archive.idle();
+      const again = await start();
+      const live = again.get('demo')!.live;
+      expect(live.broadcast).toEqual(grown);
+      await live.ready;
+      attempt += 1;
+      const identity = { slot: 0, epoch: { timestamp: 1, attempt } };
+      const makers = ['v180', 'v180-2', 'a128'].map((name) => ({
+        name,
+        publisher: live.addPublisher(name, identity, name === 'a128' ? AUDIO_HEADER : VIDEO_HEADER),
+      }));
+      for (let at = from; at < to; at += 0.25) {
+        for (const { name, publisher } of makers) {
+          const samples = name === 'a128' ? audio(at, at + 0.25) : video(at, at + 0.25);
+          live.publish(name, publisher, samples);
+        }
+        nowMs = (at + 0.25) * 2000;
+        live.giveUpOnLateTracks(unixMs(nowMs));
+      }
+      return live;
+    };
+    const rungs = (live: LiveBroadcast): unknown[] =>
+      live
+        .presentation()!
+        .windows.map(({ track, segments }) => [
+          track.name,
+          segments.at(-1)!.msn - N,
+          segments.filter(({ isGap }) => isGap).length,
+        ]);
+    const all = (msn: number): unknown[] =>
+      ['v180', 'v180-2', 'a128'].map((name) => [name, msn, 0]);
+    expect(rungs(await whole(N + 4, N + 6))).toEqual(all(5));
+    expect(rungs(await whole(N + 6, N + 8))).toEqual(all(7));
+  });
+
   it('is another session in another run', async () => {
     const shows = await start();
     const live = await shows.forPublish('demo', 'v180');
