@@ -58,8 +58,8 @@ export function present(source: PresentationSource): Presentation | undefined {
   const shown = tracks.filter((track) => closedSegments(track).length > 0);
   const { video, audio } = broadcast.ladder;
   const longest = Math.max(0, ...shown.map((track) => closedSegments(track).length));
-  const isWhole = shown.length === video.length + audio.length || source.isEnded || source.isShown;
-  if (shown.length === 0 || (!isWhole && longest < ALONE_AFTER_SEGMENTS)) {
+  const isReady = shown.length === video.length + audio.length || source.isEnded || source.isShown;
+  if (shown.length === 0 || (!isReady && longest < ALONE_AFTER_SEGMENTS)) {
     return undefined;
   }
   const windows = shown.flatMap((track) => windowOf(source, track) ?? []);
