@@ -1,20 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { broadcastView, stateOf, type StreamerState } from './broadcastView.ts';
 import type { RoleStatuses } from './directory.ts';
-import { gridSchema } from '../kernel/grid.ts';
+import { DEMO_BROADCAST } from './fixtures.ts';
 import { unixMs } from '../kernel/time.ts';
-import { type Broadcast, DEFAULT_LADDER } from '../kernel/wire.ts';
+import { type Broadcast } from '../kernel/wire.ts';
 
 const NOW = unixMs(1_795_204_000_000);
-const DEMO: Broadcast = {
-  id: 'demo',
-  source: { kind: 'pixel-streaming', streamerId: 'demo' },
-  ladder: DEFAULT_LADDER,
-  grid: gridSchema.parse({}),
-  redundancy: 1,
-  createdMs: NOW - 60_000,
-  measuredHeight: 720,
-};
+const DEMO: Broadcast = { ...DEMO_BROADCAST, createdMs: NOW - 60_000, measuredHeight: 720 };
 const EXTERNAL: Broadcast = { ...DEMO, id: 'ext', source: { kind: 'publish' } };
 const ENDED: Broadcast = { ...DEMO, endedMs: NOW - 1000 };
 const TRACKS = [{ name: 'v720', kind: 'video', codec: 'avc1.64001f', bitrateBps: 1 }] as const;

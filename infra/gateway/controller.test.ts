@@ -70,10 +70,9 @@ function setUp(options: { autoBroadcast?: boolean; maxBroadcasts?: number } = {}
         ...directory,
         workers: () => Promise.resolve(workers),
         lostJobs: () => Promise.resolve(lost),
-        encodersOf: () => Promise.resolve(encoders),
         statusesOf: () =>
           Promise.resolve({
-            ...{ transcode: undefined, origin: undefined, slots: encoders.size },
+            ...{ transcode: undefined, origin: undefined, slots: encoders.size, encoders },
             ingest: {
               ...{ state: 'live', height: source.height, runMs: source.runMs },
               ...{ framesIn: 1, framesDamaged: 0, plisSent: 0, nacksSent: 0 },

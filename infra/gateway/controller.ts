@@ -22,7 +22,6 @@ export type ControllerDeps = {
     | 'addBroadcast'
     | 'broadcast'
     | 'broadcasts'
-    | 'encodersOf'
     | 'feedOf'
     | 'keepMark'
     | 'lostJobs'
@@ -117,10 +116,7 @@ export function startController(deps: ControllerDeps, options: ControllerOptions
     const narrow = new Map<string, Epoch>();
     for (const broadcast of running.filter(isMeasurable)) {
       const { id } = broadcast;
-      const [{ ingest }, encoders] = await Promise.all([
-        deps.directory.statusesOf(id),
-        deps.directory.encodersOf(id),
-      ]);
+      const { ingest, encoders } = await deps.directory.statusesOf(id);
       // What the ingest of the run before said last is leased for a while.
       const isOfRun = ingest?.runMs === undefined || ingest.runMs === runOf(broadcast);
       const height = ingest?.state === 'live' && isOfRun ? heightOf(broadcast, ingest) : undefined;

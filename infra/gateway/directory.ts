@@ -93,9 +93,10 @@ export type RedisDirectory = Directory &
       make: (known: Broadcast) => Broadcast,
     ): Promise<Broadcast | undefined>;
     removeBroadcast(id: string): Promise<void>;
-    statusesOf(broadcastId: string): Promise<RoleStatuses>;
-    /** What its encoders said last, by slot (`slotKey`). */
-    encodersOf(broadcastId: string): Promise<ReadonlyMap<string, TranscodeStatus>>;
+    /** `encoders` is what each of its slots said last, by `slotKey`. */
+    statusesOf(
+      broadcastId: string,
+    ): Promise<RoleStatuses & { readonly encoders: ReadonlyMap<string, TranscodeStatus> }>;
   };
 
 /** The directory on a store. What does not parse is treated as absent: another version wrote it. */
@@ -197,28 +198,22 @@ export function redisDirectory(store: KeyValueStore): RedisDirectory {
     },
     keepTimelineAnchor: (id, anchor, keepMs) =>
       store.lease(`${TIMELINES}:${id}`, JSON.stringify(anchor), keepMs),
-    async encodersOf(id) {
-      const texts = await Promise.all(
-        SLOT_NUMBERS.map((slot) => store.get(`${STATUS}:transcode:${id}:${slot}`)),
+    async statusesOf(id) {
+      const slotKeys = SLOT_NUMBERS.map((slot) => `transcode:${id}:${slot}`);
+      const [ingest, origin, ...slots] = await Promise.all(
+        [`ingest:${id}`, `origin:${id}`, ...slotKeys].map((key) => store.get(`${STATUS}:${key}`)),
       );
-      return new Map(
+      const encoders = new Map(
         SLOT_NUMBERS.flatMap((slot): [string, TranscodeStatus][] => {
-          const status = statusOf(texts[slot], transcodeStatusSchema);
+          const status = statusOf(slots[slot], transcodeStatusSchema);
           return status === undefined ? [] : [[slotKey(id, slot), status]];
         }),
       );
-    },
-    async statusesOf(id) {
-      const [ingest, origin, ...slots] = await Promise.all(
-        [`ingest:${id}`, `origin:${id}`, `transcode:${id}:0`, `transcode:${id}:1`].map((key) =>
-          store.get(`${STATUS}:${key}`),
-        ),
-      );
-      const transcodes = slots.flatMap((text) => statusOf(text, transcodeStatusSchema) ?? []);
       return {
         ingest: statusOf(ingest, ingestStatusSchema),
-        transcode: transcodes[0],
-        slots: transcodes.length,
+        transcode: [...encoders.values()][0],
+        slots: encoders.size,
+        encoders,
         origin: statusOf(origin, originStatusSchema),
       };
     },

@@ -1,16 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { heightOf, isMeasured, Measuring } from './measuring.ts';
-import { gridSchema } from '../kernel/grid.ts';
-import { type Broadcast, DEFAULT_LADDER } from '../kernel/wire.ts';
+import { DEMO_BROADCAST } from './fixtures.ts';
+import { type Broadcast } from '../kernel/wire.ts';
 
-const DEMO: Broadcast = {
-  id: 'demo',
-  source: { kind: 'pixel-streaming', streamerId: 'demo' },
-  ladder: DEFAULT_LADDER,
-  grid: gridSchema.parse({}),
-  redundancy: 1,
-  createdMs: 1000,
-};
+const DEMO = DEMO_BROADCAST;
 const NOBODY = new Map<string, { epoch: string }>();
 
 /** Asks each half second; what is answered, and when. */

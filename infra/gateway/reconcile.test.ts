@@ -1,17 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { type Facts, newLosses, outgrown, reconcilePlan, slotsOf } from './reconcile.ts';
-import { gridSchema } from '../kernel/grid.ts';
-import { type Broadcast, DEFAULT_LADDER, type Epoch } from '../kernel/wire.ts';
+import { DEMO_BROADCAST } from './fixtures.ts';
+import { type Broadcast, type Epoch } from '../kernel/wire.ts';
 
-const DEMO: Broadcast = {
-  id: 'demo',
-  source: { kind: 'pixel-streaming', streamerId: 'demo' },
-  ladder: DEFAULT_LADDER,
-  grid: gridSchema.parse({}),
-  redundancy: 1,
-  createdMs: 1000,
-  measuredHeight: 720,
-};
+const DEMO: Broadcast = { ...DEMO_BROADCAST, measuredHeight: 720 };
 const UNMEASURED: Broadcast = { ...DEMO, measuredHeight: undefined };
 const FACTS: Facts = {
   broadcasts: [DEMO],
